@@ -1,0 +1,97 @@
+package atomicfile
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// ErrNotRegular is returned for a file that an edit could not replace: a folder,
+// a device, a pipe.
+var ErrNotRegular = errors.New("not a regular file")
+
+// maxLinks is how many symbolic links Linux follows in a row.
+const maxLinks = 40
+
+// Resolve follows the symbolic links that path ends in, so that an edit replaces
+// the file that they lead to and they stay. What they lead to need not exist.
+func Resolve(path string) (string, error) {
+	for range maxLinks {
+		target, err := os.Readlink(path)
+		if err != nil {
+			// Not a link, or nothing is there: both are for the caller to see.
+			return path, nil
+		}
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(filepath.Dir(path), target)
+		}
+		path = target
+	}
+	return "", &fs.PathError{Op: "open", Path: path, Err: errors.New("too many levels of symbolic links")}
+}
+
+// Read returns what path holds, be it a regular file or not.
+func Read(path string) ([]byte, error) {
+	var text []byte
+	err := retry(func() (err error) {
+		text, err = os.ReadFile(path)
+		return err
+	})
+	return text, err
+}
+
+// ReadForEdit returns what path holds and which file that was, for Replace. Only
+// a regular file can be edited.
+func ReadForEdit(path string) ([]byte, fs.FileInfo, error) {
+	if err := Editable(path); err != nil {
+		return nil, nil, err
+	}
+	f, err := open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, nil, err
+	}
+	// One more than its size, so that the end is seen without growing.
+	text := make([]byte, 0, info.Size()+1)
+	for {
+		n, err := f.Read(text[len(text):cap(text)])
+		text = text[:len(text)+n]
+		if errors.Is(err, io.EOF) {
+			return text, info, nil
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(text) == cap(text) {
+			text = append(text, 0)[:len(text)]
+		}
+	}
+}
+
+func open(path string) (*os.File, error) {
+	var f *os.File
+	err := retry(func() (err error) {
+		f, err = os.Open(path)
+		return err
+	})
+	return f, err
+}
+
+// Editable returns nil for a regular file. It looks before the file is opened:
+// opening a pipe waits for its other end.
+func Editable(path string) error {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return &fs.PathError{Op: "edit", Path: path, Err: ErrNotRegular}
+	}
+	return nil
+}

@@ -1,0 +1,67 @@
+// Package charset undoes what Windows PowerShell and Notepad do to a text:
+// a byte order mark in front, or UTF-16 instead of UTF-8.
+package charset
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// ErrUTF16 is returned for a text that has the byte order mark of UTF-16 but
+// is not well-formed UTF-16. Nothing is guessed then: in a password one
+// replaced character is another password.
+var ErrUTF16 = errors.New("malformed UTF-16")
+
+var bom = []byte("\uFEFF")
+
+// TrimBOM removes one UTF-8 byte order mark from the start of b.
+func TrimBOM(b []byte) []byte { return bytes.TrimPrefix(b, bom) }
+
+// UTF16Order reports whether b is UTF-16, and in which byte order: by its byte
+// order mark, or, where that is missing, by two ASCII characters at its start,
+// which UTF-8 would have written without the NUL bytes.
+func UTF16Order(b []byte) (binary.ByteOrder, bool) {
+	switch {
+	case bytes.HasPrefix(b, []byte{0xFF, 0xFE}):
+		return binary.LittleEndian, true
+	case bytes.HasPrefix(b, []byte{0xFE, 0xFF}):
+		return binary.BigEndian, true
+	case len(b) < 4:
+		return nil, false
+	case b[0] != 0 && b[1] == 0 && b[2] != 0 && b[3] == 0:
+		return binary.LittleEndian, true
+	case b[0] == 0 && b[1] != 0 && b[2] == 0 && b[3] != 0:
+		return binary.BigEndian, true
+	}
+	return nil, false
+}
+
+// Decode gives b as UTF-8 without a byte order mark. Text that is not UTF-16
+// is returned as it is, valid UTF-8 or not.
+func Decode(b []byte) ([]byte, error) {
+	order, ok := UTF16Order(b)
+	if !ok {
+		return TrimBOM(b), nil
+	}
+	if len(b)%2 != 0 {
+		return nil, ErrUTF16
+	}
+	text := make([]byte, 0, len(b)/2)
+	for ; len(b) > 0; b = b[2:] {
+		r := rune(order.Uint16(b))
+		if utf16.IsSurrogate(r) {
+			if len(b) < 4 {
+				return nil, ErrUTF16
+			}
+			b = b[2:]
+			if r = utf16.DecodeRune(r, rune(order.Uint16(b))); r == utf8.RuneError {
+				return nil, ErrUTF16
+			}
+		}
+		text = utf8.AppendRune(text, r)
+	}
+	return TrimBOM(text), nil
+}

@@ -1,0 +1,140 @@
+// Package cli is the command line of registryctl: each command a file, each a
+// few calls of the htpasswd library.
+//
+// What is said, and where:
+//
+//   - What was asked for goes to standard output, everything else to standard
+//     error. "-q" silences all but errors.
+//   - A line begins with "registryctl: ", is lower case, quotes names and ends
+//     without a full stop. An error is one line; a second one, "hint: ", follows
+//     where a next step is known.
+//   - No line ever holds a password, a hash or the text of a line of the file.
+//     That is also why no argument is repeated that could be a password which
+//     was put in the wrong place.
+//   - A command that fails has changed nothing, unless it says so.
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+const program = "registryctl"
+
+// An app is one run of the program: its streams, and the flags that all
+// commands share.
+type app struct {
+	in       io.Reader
+	out, err io.Writer
+
+	file        string
+	quiet       bool
+	lockTimeout time.Duration
+}
+
+// Main runs the command line args, program name first, and returns the exit
+// status. It leaves it to its caller to exit, so that whatever was deferred,
+// such as giving a terminal its echo back, is done by then.
+func Main(args []string, in io.Reader, out, errOut io.Writer) int {
+	// A write to a pipe that nobody reads any more is an error like others: one
+	// after the file was changed has to be reported.
+	ignoreBrokenPipe()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends even what does not listen
+
+	a := &app{in: in, out: out, err: errOut}
+	root := a.newRoot()
+	root.SetArgs(args[1:])
+	return int(a.report(root.ExecuteContext(ctx)))
+}
+
+func (a *app) newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   program,
+		Short: "Manage the htpasswd users of a private Docker registry",
+		Long: `Manage the htpasswd users of a private Docker registry, without Apache.
+
+The file is the one named by -f, else by $` + fileVariable + `,
+else ` + defaultFile + `. With "-f -" it is read from standard input, and an
+edit writes the new one to standard output; in Windows PowerShell 5.1, which
+turns what is redirected with > into UTF-16, use -f with a path instead.
+
+Exit status: 0 done, 1 file or network, 2 usage, 3 wrong password, 4 interrupted,
+5 password refused, 6 user name bad, unknown or already there, 7 the file or an
+entry is not one that the registry accepts.`,
+		Example: `  registryctl user add elton
+  registryctl user list`,
+		Version:           version(),
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
+	root.SetFlagErrorFunc(flagError)
+	flags := root.PersistentFlags()
+	flags.StringVarP(&a.file, "file", "f", "", `htpasswd file, "-" for standard input and output (default $`+fileVariable+", else "+defaultFile+")")
+	flags.BoolVarP(&a.quiet, "quiet", "q", false, "say nothing but errors")
+	flags.DurationVar(&a.lockTimeout, "lock-timeout", 10*time.Second, "how long to wait for another edit of the file to end")
+
+	root.AddCommand(a.newUser(), a.newCompletion())
+	root.SetHelpCommand(newHelp())
+	asGroup(root)
+	return root
+}
+
+// asGroup makes a command that only holds others refuse a word that none of
+// them has. Cobra would print the help and exit 0, so that a script with a
+// mistyped command goes on.
+func asGroup(cmd *cobra.Command) {
+	cmd.Args = cobra.ArbitraryArgs
+	cmd.SuggestionsMinimumDistance = 2
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return cmd.Help()
+		}
+		return unknownCommand(cmd, args[0])
+	}
+}
+
+func unknownCommand(group *cobra.Command, word string) error {
+	hint := fmt.Sprintf("%s --help lists the commands", group.CommandPath())
+	if suggestions := group.SuggestionsFor(word); len(suggestions) > 0 {
+		hint = fmt.Sprintf("did you mean %s %s", group.CommandPath(), suggestions[0])
+	}
+	return fail(exitUsage, hint, "unknown command %q for %q", word, group.CommandPath())
+}
+
+func newHelp() *cobra.Command {
+	return &cobra.Command{
+		Use:     "help [COMMAND]",
+		Short:   "Show the help of a command",
+		Long:    "Show the help of a command, the same as COMMAND --help.",
+		Example: "  registryctl help user add",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			found, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return unknownCommand(found, rest[0])
+			}
+			return found.Help()
+		},
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+}
+
+// say tells a person what was done.
+func (a *app) say(format string, args ...any) {
+	if !a.quiet {
+		fmt.Fprintf(a.err, "%s: %s\n", program, oneLine(fmt.Sprintf(format, args...)))
+	}
+}

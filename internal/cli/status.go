@@ -1,0 +1,156 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/registryctl/registryctl/htpasswd"
+)
+
+// A status is an exit status. Scripts branch on them: none changes its meaning.
+type status int
+
+const (
+	exitDone        status = 0
+	exitIO          status = 1 // file or network
+	exitUsage       status = 2
+	exitMismatch    status = 3 // wrong password
+	exitInterrupted status = 4
+	exitPassword    status = 5 // a password that is refused
+	exitName        status = 6 // a name that is bad, unknown or already there
+	exitFormat      status = 7 // a file or an entry that the server does not accept
+)
+
+// A failure is an error that says how the program exits, and what to do next.
+type failure struct {
+	status status
+	err    error
+	hint   string
+}
+
+func (f *failure) Error() string { return f.err.Error() }
+func (f *failure) Unwrap() error { return f.err }
+
+// fail makes a failure; the hint may be empty.
+func fail(s status, hint, format string, args ...any) error {
+	return &failure{s, fmt.Errorf(format, args...), hint}
+}
+
+// report prints the error, if there is one, and returns the exit status. It is
+// the only place that does either.
+func (a *app) report(err error) status {
+	if err == nil {
+		return exitDone
+	}
+	f := classify(err)
+	if errors.Is(err, errOutput) && errors.Is(err, syscall.EPIPE) {
+		return f.status // whoever read our output has seen enough of it
+	}
+	fmt.Fprintf(a.err, "%s: %s\n", program, oneLine(f.Error()))
+	if f.hint != "" {
+		fmt.Fprintf(a.err, "%s: hint: %s\n", program, f.hint)
+	}
+	return f.status
+}
+
+// oneLine keeps a file's name, say, from breaking a message or faking another.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return '?'
+		}
+		return r
+	}, s)
+}
+
+// classify gives an error that has no exit status yet the one that its kind
+// has, and its hint.
+func classify(err error) *failure {
+	var f *failure
+	if errors.As(err, &f) {
+		return &failure{f.status, err, f.hint}
+	}
+	for _, c := range classes {
+		if errors.Is(err, c.is) {
+			return &failure{c.status, err, c.hint}
+		}
+	}
+	return &failure{exitIO, err, ""}
+}
+
+var classes = []struct {
+	is     error
+	status status
+	hint   string
+}{
+	{context.Canceled, exitInterrupted, ""},
+	{context.DeadlineExceeded, exitIO, "another process is editing the file; --lock-timeout waits longer"},
+	{htpasswd.ErrInvalidPassword, exitPassword, ""},
+	{htpasswd.ErrInvalidUser, exitName, ""},
+	{htpasswd.ErrUserExists, exitName, ""},
+	{htpasswd.ErrUserNotFound, exitName, ""},
+	{htpasswd.ErrMismatch, exitMismatch, ""},
+	{htpasswd.ErrUTF16, exitFormat, "save it as UTF-8; Windows PowerShell 5.1 writes UTF-16 with > and Out-File"},
+	{htpasswd.ErrNoColon, exitFormat, "the registry refuses every user for this line; correct it in an editor"},
+	{htpasswd.ErrLineTooLong, exitFormat, "the registry refuses every user for this line; correct it in an editor"},
+	{htpasswd.ErrUnsupportedHash, exitFormat, ""},
+	{htpasswd.ErrInvalidCost, exitUsage, ""},
+	{htpasswd.ErrAttributes, exitIO, "edit it as its owner, or as root"},
+	{fs.ErrNotExist, exitIO, "is it the right file? -f names another"},
+}
+
+// flagError rewrites what pflag says of a bad flag: its messages repeat the
+// value, which may be a password (as in --password-stdin=secret).
+func flagError(cmd *cobra.Command, err error) error {
+	hint := fmt.Sprintf("%s --help lists the flags", cmd.CommandPath())
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) {
+		name := "--" + unknown.GetSpecifiedName()
+		if unknown.GetSpecifiedShortnames() != "" {
+			name = "-" + unknown.GetSpecifiedName()
+		}
+		if name == "-p" || name == "-b" || name == "--password" {
+			hint = noPasswordArgument
+		}
+		return fail(exitUsage, hint, "unknown flag %s", name)
+	}
+	var invalid *pflag.InvalidValueError
+	if errors.As(err, &invalid) {
+		flag := invalid.GetFlag()
+		if flag.NoOptDefVal != "" {
+			return fail(exitUsage, hint, "--%s takes no value", flag.Name)
+		}
+		return fail(exitUsage, hint, "not a valid value for --%s", flag.Name)
+	}
+	var missing *pflag.ValueRequiredError
+	if errors.As(err, &missing) {
+		return fail(exitUsage, hint, "--%s needs a value", missing.GetFlag().Name)
+	}
+	return fail(exitUsage, hint, "not a flag")
+}
+
+const noPasswordArgument = "a password is never an argument: it is asked for, or see --password-stdin, --password-file, --password-env"
+
+// operands takes exactly as many arguments as there are names; the last one may
+// end in "..." for one or more.
+func operands(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		last := names[len(names)-1]
+		switch {
+		case len(args) < len(names):
+			return fail(exitUsage, fmt.Sprintf("%s --help shows an example", cmd.CommandPath()),
+				"%s is missing", strings.TrimSuffix(names[len(args)], "..."))
+		case len(args) > len(names) && !strings.HasSuffix(last, "..."):
+			return fail(exitUsage, noPasswordArgument,
+				"too many arguments: %s takes %s only", cmd.CommandPath(), strings.Join(names, " "))
+		}
+		return nil
+	}
+}

@@ -1,0 +1,80 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/registryctl/registryctl/htpasswd"
+)
+
+func (a *app) newUser() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "user",
+		Aliases: []string{"users"},
+		Short:   "Add, change, remove, list and verify users",
+		Long:    "Add, change, remove, list and verify the users of an htpasswd file.",
+		Example: `  registryctl user add elton
+  registryctl user list -f C:\auth\registry.htpasswd`,
+	}
+	cmd.AddCommand(a.newUserAdd(), a.newUserPasswd(), a.newUserRemove(), a.newUserRename(), a.newUserVerify(), a.newUserList())
+	asGroup(cmd)
+	return cmd
+}
+
+// cannot says which action failed for which user, in which file. An error of a
+// bad name goes without it, which may be a name with its password behind a colon.
+func cannot(action, user string, t target, err error) error {
+	switch {
+	case errors.Is(err, htpasswd.ErrInvalidUser):
+		return fmt.Errorf("cannot %s the user: %w", action, err)
+	case errors.Is(err, htpasswd.ErrUserNotFound):
+		return fail(exitName, program+" user list shows who is", "cannot %s %q: not in %s", action, user, t.name)
+	}
+	return fmt.Errorf("cannot %s %q: %w", action, user, err)
+}
+
+func isRegular(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}
+
+// completeUsers offers the names in the file, of which there must not be too
+// many for a person to choose from.
+func (a *app) completeUsers(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	const most = 1000
+	store := a.fileStore()
+	// A pipe would wait for its other end, while a person waits for the shell.
+	if !isRegular(store.Path) {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	f, _ := store.Read(cmd.Context())
+	if f == nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	taken := make(map[string]bool)
+	for _, arg := range args {
+		taken[arg] = true
+	}
+	var names []string
+	for e := range f.All() {
+		if len(names) == most {
+			break
+		}
+		if !taken[e.User] && e.User != "" && printable(e.User) == e.User {
+			taken[e.User] = true
+			names = append(names, e.User)
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeUser is completeUsers for the first argument only.
+func (a *app) completeUser(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return a.completeUsers(cmd, args, word)
+}

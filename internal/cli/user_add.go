@@ -1,0 +1,183 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/registryctl/registryctl/htpasswd"
+)
+
+func (a *app) newUserAdd() *cobra.Command {
+	var (
+		source    passwordSource
+		mode      modeFlag
+		update    bool
+		printOnly bool
+	)
+	cmd := &cobra.Command{
+		Use:   "add NAME",
+		Short: "Add a user",
+		Long: `Add a user with a password, hashed with bcrypt. The file is made where it is
+missing; the folder only for the default path.
+
+The password is asked for on the terminal, unless a flag says where it is. With
+--update a user who is there gets it, and if they have it already nothing is
+changed: the same command may run again and again.`,
+		Example: `  registryctl user add elton
+  registryctl user add elton --generate
+  registryctl user add elton --update --password-env ELTON_PASSWORD
+  "$env:PW" | registryctl user add elton --password-stdin      (PowerShell)`,
+		Args:              operands("NAME"),
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	source.registerNew(cmd, a)
+	mode.register(cmd)
+	cmd.Flags().BoolVar(&update, "update", false, "set the password of a user who is there already, if it is another one")
+	cmd.Flags().BoolVar(&printOnly, "print", false, "write the line to standard output and touch no file")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := errors.Join(source.check(), mode.check(cmd, a)); err != nil {
+			return err
+		}
+		switch {
+		case update && source.generate:
+			return fail(exitUsage, "user passwd --generate sets a new one", "--update and --generate exclude each other: a new password each time is never up to date")
+		case printOnly && (update || source.generate || cmd.Flags().Changed("mode")):
+			return fail(exitUsage, "", "--print goes with neither --update, --generate nor --mode")
+		case printOnly:
+			return a.printUser(cmd, &source, args[0])
+		}
+		add := userAdd{app: a, cmd: cmd, source: &source, user: args[0], target: a.openOrCreate(mode.perm()), update: update}
+		return add.run()
+	}
+	return cmd
+}
+
+// printUser writes the line that add would add.
+func (a *app) printUser(cmd *cobra.Command, source *passwordSource, user string) error {
+	if err := htpasswd.ValidateUser(user); err != nil {
+		return cannot("add", user, target{}, err)
+	}
+	s, err := source.read(cmd.Context(), user)
+	if err != nil {
+		return err
+	}
+	h, err := a.encode(cmd.Context(), s, source.cost)
+	if err != nil {
+		return err
+	}
+	return a.print(fmt.Appendf(nil, "%s:%s\n", user, h.Encoded()))
+}
+
+// A userAdd is one run of the command.
+type userAdd struct {
+	app    *app
+	cmd    *cobra.Command
+	source *passwordSource
+	user   string
+	target target
+	update bool
+}
+
+func (c userAdd) run() error {
+	ctx := c.cmd.Context()
+	if err := htpasswd.ValidateUser(c.user); err != nil {
+		return cannot("add", c.user, c.target, err)
+	}
+	// Before the password is asked for: it would be typed in vain.
+	f, missing, err := c.target.readOrEmpty(ctx)
+	if err != nil {
+		return cannot("add", c.user, c.target, err)
+	}
+	entry, exists := f.Lookup(c.user)
+	if exists && !c.update {
+		return c.exists()
+	}
+	s, err := c.source.read(ctx, c.user)
+	if err != nil {
+		return err
+	}
+	cost := c.source.newCost(entry.Hash)
+	current := false
+	if exists {
+		if current, err = c.current(s, entry.Hash, cost); err != nil {
+			return err
+		}
+	}
+	var h htpasswd.Hash
+	if !current {
+		if h, err = c.app.encode(ctx, s, cost); err != nil {
+			return err
+		}
+	}
+	changed, err := c.target.Update(ctx, func(f *htpasswd.File) error {
+		switch {
+		case current:
+			return nil
+		case c.update:
+			return f.Set(c.user, h)
+		default:
+			return f.Add(c.user, h)
+		}
+	})
+	switch {
+	case errors.Is(err, htpasswd.ErrUserExists):
+		return c.exists()
+	case err != nil:
+		return cannot("add", c.user, c.target, err)
+	}
+	if missing {
+		c.app.say("created %s", c.target.name)
+	}
+	switch {
+	case !changed:
+		c.app.say("%q unchanged in %s", c.user, c.target.name)
+	case exists:
+		c.app.say("set the password of %q in %s", c.user, c.target.name)
+	default:
+		c.app.say("added %q to %s", c.user, c.target.name)
+	}
+	return c.source.reveal(c.user, s)
+}
+
+func (c userAdd) exists() error {
+	return fail(exitName, "use --update to set a new password", "cannot add %q: already in %s", c.user, c.target.name)
+}
+
+// current reports whether the hash in the file already says what is to be set:
+// the same hash, or one of the same password that need not be made anew.
+func (c userAdd) current(s secret, h htpasswd.Hash, cost int) (bool, error) {
+	if s.ready {
+		return s.hash.Encoded() == h.Encoded(), nil
+	}
+	if is, ok := h.Cost(); !ok || is != cost {
+		return false, nil
+	}
+	err := interruptible(c.cmd.Context(), func() error { return h.Verify(s.password) })
+	if errors.Is(err, htpasswd.ErrMismatch) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// newCost is the cost of a new hash in the place of this one: what --cost says,
+// else the default, but never less than there was.
+func (p *passwordSource) newCost(old htpasswd.Hash) int {
+	if cost, ok := old.Cost(); ok && !p.costGiven() {
+		return min(max(cost, p.cost), htpasswd.MaxCost)
+	}
+	return p.cost
+}
+
+// reveal prints a generated password, after it has been set.
+func (p *passwordSource) reveal(user string, s secret) error {
+	if !p.generate {
+		return nil
+	}
+	if _, err := fmt.Fprintf(p.app.out, "%s\n", s.password); err != nil {
+		return fail(exitIO, fmt.Sprintf("%s user passwd %s --generate sets a new one", program, user),
+			"the new password of %q is set but could not be written: %w", user, err)
+	}
+	return nil
+}

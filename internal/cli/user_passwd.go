@@ -1,0 +1,64 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/registryctl/registryctl/htpasswd"
+)
+
+func (a *app) newUserPasswd() *cobra.Command {
+	var source passwordSource
+	cmd := &cobra.Command{
+		Use:   "passwd NAME",
+		Short: "Set the password of a user",
+		Long: `Set the password of a user who is in the file. The user's line keeps its place,
+and its cost if that is above the default and no --cost is given.`,
+		Example: `  registryctl user passwd elton
+  registryctl user passwd elton --generate
+  registryctl user passwd elton --password-file elton.txt`,
+		Args:              operands("NAME"),
+		ValidArgsFunction: a.completeUser,
+	}
+	source.registerNew(cmd, a)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := source.check(); err != nil {
+			return err
+		}
+		return a.userPasswd(cmd, &source, args[0])
+	}
+	return cmd
+}
+
+func (a *app) userPasswd(cmd *cobra.Command, source *passwordSource, user string) error {
+	ctx, t := cmd.Context(), a.open()
+	if err := htpasswd.ValidateUser(user); err != nil {
+		return cannot("set the password of", user, t, err)
+	}
+	f, err := t.Read(ctx)
+	if err != nil {
+		return cannot("set the password of", user, t, err)
+	}
+	entry, ok := f.Lookup(user)
+	if !ok {
+		return cannot("set the password of", user, t, htpasswd.ErrUserNotFound)
+	}
+	s, err := source.read(ctx, user)
+	if err != nil {
+		return err
+	}
+	h, err := a.encode(ctx, s, source.newCost(entry.Hash))
+	if err != nil {
+		return err
+	}
+	_, err = t.Update(ctx, func(f *htpasswd.File) error {
+		if _, ok := f.Lookup(user); !ok {
+			return htpasswd.ErrUserNotFound
+		}
+		return f.Set(user, h)
+	})
+	if err != nil {
+		return cannot("set the password of", user, t, err)
+	}
+	a.say("set the password of %q in %s", user, t.name)
+	return source.reveal(user, s)
+}

@@ -1,0 +1,33 @@
+package cli
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/registryctl/registryctl/htpasswd"
+)
+
+func (a *app) newUserRename() *cobra.Command {
+	return &cobra.Command{
+		Use:               "rename OLD NEW",
+		Short:             "Give a user another name",
+		Long:              "Give a user another name. The password and the line's place in the file stay.",
+		Example:           "  registryctl user rename elton elton.stoneman",
+		Args:              operands("OLD", "NEW"),
+		ValidArgsFunction: a.completeUser,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			from, to := args[0], args[1]
+			t := a.open()
+			_, err := t.Update(cmd.Context(), func(f *htpasswd.File) error { return f.Rename(from, to) })
+			if err != nil {
+				if errors.Is(err, htpasswd.ErrUserExists) {
+					return fail(exitName, "", "cannot rename %q: %q is already in %s", from, to, t.name)
+				}
+				return cannot("rename", from, t, err)
+			}
+			a.say("renamed %q to %q in %s", from, to, t.name)
+			return nil
+		},
+	}
+}
