@@ -1,0 +1,106 @@
+// Package crypt reads the password schemes, bcrypt apart, that an htpasswd file may hold: those that Apache's htpasswd
+// writes or has written, and those that nginx and crypt(3) take. It recognises them and verifies a password against most
+// of them; it never writes one, as the registry takes bcrypt only.
+//
+// The texts are those of crypt(5), https://httpd.apache.org/docs/2.4/misc/password_encryptions.html and
+// https://nginx.org/en/docs/http/ngx_http_auth_basic_module.html.
+package crypt
+
+import (
+	"crypto/subtle"
+	"errors"
+	"strings"
+)
+
+// The schemes, by the names that are shown to people.
+const (
+	APR1        = "apr1"         // $apr1$SALT$DIGEST
+	MD5Crypt    = "md5-crypt"    // $1$SALT$DIGEST
+	SHA1        = "sha1"         // {SHA}BASE64
+	SSHA        = "ssha"         // {SSHA}BASE64
+	SHA256Crypt = "sha256-crypt" // $5$[rounds=N$]SALT$DIGEST
+	SHA512Crypt = "sha512-crypt" // $6$[rounds=N$]SALT$DIGEST
+
+	// Recognised only.
+	DESCrypt = "des-crypt" // 13 characters and nothing to tell them by
+	Plain    = "plain"     // {PLAIN}PASSWORD
+	Yescrypt = "yescrypt"  // $y$PARAMETERS$SALT$DIGEST
+)
+
+// What Verify refuses to spend a core on. Both bounds are those of musl's crypt(3), which has them for the same reason.
+const (
+	// MaxRounds is the most rounds of SHA-crypt: 2 to 6 s of one core (measured on an EPYC) for up to 72 bytes of
+	// password, 11 s for MaxPassword. The format goes up to 999,999,999; a tool that is not told otherwise takes 5,000.
+	MaxRounds = 9_999_999
+
+	// MaxPassword is the longest password, in bytes: the time of SHA-crypt grows with its square, and with its product with
+	// the rounds. Apache's htpasswd takes 255 bytes, openssl passwd 256.
+	MaxPassword = 256
+)
+
+// What Verify answers with.
+var (
+	ErrMismatch     = errors.New("password does not match")
+	ErrUnsupported  = errors.New("hash is of no scheme that can be verified")
+	ErrTooExpensive = errors.New("hash or password is too expensive to verify")
+)
+
+// Scan recognises the hash at the start of s, and says how many bytes of s it takes; text behind it is not looked at, so
+// that records glued together can be taken apart. It returns "" and 0 where s begins with no whole hash of a known scheme.
+//
+// Two schemes have no end of their own: plain takes all of s, and des-crypt is recognised only where it is all of s.
+// For ssha see sshaLen.
+func Scan(s string) (scheme string, n int) {
+	h := parse(s)
+	return h.scheme, h.size
+}
+
+// Verify returns nil if encoded is a hash of password, ErrMismatch if it is of another one, ErrUnsupported if its scheme is
+// only recognised, is not known, or if the text is malformed, and ErrTooExpensive, at once, beyond MaxRounds or MaxPassword.
+//
+// It compares what the password digests to, not the whole text as a caller of crypt(3) does. So a text that crypt(3) would
+// write in another way verifies: rounds below 1,000 count as 1,000, and a salt that is too long is cut.
+func Verify(encoded string, password []byte) error {
+	h := parse(encoded)
+	switch {
+	case h.sum == nil || h.size != len(encoded):
+		return ErrUnsupported
+	case h.rounds > MaxRounds || len(password) > MaxPassword:
+		return ErrTooExpensive
+	case subtle.ConstantTimeCompare([]byte(h.sum(password)), []byte(h.digest)) == 0:
+		return ErrMismatch
+	}
+	return nil
+}
+
+// parsed is what parse makes of a text; the zero value says that it begins with no hash.
+type parsed struct {
+	scheme string
+	size   int                          // bytes of the text
+	rounds int                          // where the text sets the cost
+	digest string                       // as the text has it
+	sum    func(password []byte) string // the digest of a password; nil where the scheme is only recognised
+}
+
+func parse(s string) parsed {
+	switch {
+	case strings.HasPrefix(s, "$apr1$"):
+		return parseMD5Crypt(APR1, "$apr1$", s)
+	case strings.HasPrefix(s, "$1$"):
+		return parseMD5Crypt(MD5Crypt, "$1$", s)
+	case strings.HasPrefix(s, "{SHA}"):
+		return parseSHA1(s)
+	case strings.HasPrefix(s, "{SSHA}"):
+		return parseSSHA(s)
+	case strings.HasPrefix(s, "$5$"):
+		return parseSHACrypt(sha256Crypt, s)
+	case strings.HasPrefix(s, "$6$"):
+		return parseSHACrypt(sha512Crypt, s)
+	case strings.HasPrefix(s, "$y$"):
+		return parseYescrypt(s)
+	case strings.HasPrefix(s, "{PLAIN}"):
+		return parsed{scheme: Plain, size: len(s)}
+	default:
+		return parseDESCrypt(s)
+	}
+}
