@@ -38,14 +38,9 @@ const Bcrypt Scheme = "bcrypt"
 // could try passwords against; [Hash.Encoded] gives that. The zero Hash matches
 // no password.
 type Hash struct {
-	// Behind a pointer, since fmt prints the fields of a struct, also those of a
-	// Hash that stands unexported in another struct; a pointer in them it prints
-	// as an address.
-	enc *encoded
-}
-
-type encoded struct {
-	text   string
+	// Behind a pointer to a string, which fmt prints as an address: it also prints
+	// the fields of a Hash that stands unexported in another struct.
+	text   *string
 	scheme Scheme
 	cost   int
 }
@@ -78,7 +73,7 @@ func HashPassword(password []byte, cost int) (Hash, error) {
 // [ErrUnsupportedHash] where the text, taken whole, is no hash of a known scheme.
 func ParseHash(text string) (Hash, error) {
 	h := newHash(text)
-	if h.enc.scheme == "" || scanHash(text) != len(text) {
+	if h.scheme == "" || scanHash(text) != len(text) {
 		return Hash{}, ErrUnsupportedHash
 	}
 	return h, nil
@@ -87,10 +82,11 @@ func ParseHash(text string) (Hash, error) {
 // newHash is a Hash of any text, of an unknown scheme if need be.
 func newHash(text string) Hash {
 	if cost, ok := bcryptCost(text); ok {
-		return Hash{&encoded{text[:bcryptLen], Bcrypt, cost}}
+		text = text[:bcryptLen]
+		return Hash{&text, Bcrypt, cost}
 	}
 	scheme, _ := crypt.Scan(text)
-	return Hash{&encoded{text, Scheme(scheme), 0}}
+	return Hash{&text, Scheme(scheme), 0}
 }
 
 // scanHash returns how many bytes of text a hash at its start takes, 0 if none
@@ -140,14 +136,11 @@ func bcryptCost(text string) (int, bool) {
 // How long it takes is up to the hash: about 70 ms at cost 10, and twice that
 // with each further step of the cost.
 func (h Hash) Verify(password []byte) error {
-	if h.enc == nil {
-		return ErrUnsupportedHash
-	}
 	var err error
-	if h.enc.scheme == Bcrypt {
-		err = bcrypt.CompareHashAndPassword([]byte(h.enc.text), password)
+	if h.scheme == Bcrypt {
+		err = bcrypt.CompareHashAndPassword([]byte(h.Encoded()), password)
 	} else {
-		err = crypt.Verify(h.enc.text, password)
+		err = crypt.Verify(h.Encoded(), password)
 	}
 	switch {
 	case err == nil:
@@ -160,39 +153,31 @@ func (h Hash) Verify(password []byte) error {
 }
 
 // Scheme returns the scheme of the hash, empty if it is unknown.
-func (h Hash) Scheme() Scheme {
-	if h.enc == nil {
-		return ""
-	}
-	return h.enc.scheme
-}
+func (h Hash) Scheme() Scheme { return h.scheme }
 
 // Cost returns the cost of a bcrypt hash; ok is false for any other.
 func (h Hash) Cost() (cost int, ok bool) {
-	if h.Scheme() != Bcrypt {
-		return 0, false
-	}
-	return h.enc.cost, true
+	return h.cost, h.scheme == Bcrypt
 }
 
 // Encoded returns the hash as it stands in the file. It belongs in an htpasswd
 // file and nowhere else.
 func (h Hash) Encoded() string {
-	if h.enc == nil {
+	if h.text == nil {
 		return ""
 	}
-	return h.enc.text
+	return *h.text
 }
 
 // String describes the hash, such as "bcrypt(10)".
 func (h Hash) String() string {
-	switch scheme := h.Scheme(); scheme {
+	switch h.scheme {
 	case Bcrypt:
-		return fmt.Sprintf("%s(%d)", scheme, h.enc.cost)
+		return fmt.Sprintf("%s(%d)", h.scheme, h.cost)
 	case "":
 		return "unknown"
 	default:
-		return string(scheme)
+		return string(h.scheme)
 	}
 }
 

@@ -19,10 +19,11 @@ func (a *app) print(data []byte) error {
 	return nil
 }
 
-// printable shows a name from a file so that it can neither move the cursor nor
-// break a line: escaped if it holds anything of that kind.
+// printable shows a name from a file so that it can neither move the cursor,
+// break a line nor hide a blank: quoted and escaped if there is anything of that
+// kind.
 func printable(name string) string {
-	if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }) {
+	if name == "" || strings.TrimSpace(name) != name || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }) {
 		return strconv.Quote(name)
 	}
 	return name

@@ -177,10 +177,13 @@ const maxSourceBytes = 4096
 // byte order mark or as UTF-16, and with a line end behind it.
 func decodePassword(r io.Reader, place string) ([]byte, error) {
 	password, err := decodeLine(r)
+	if err == nil {
+		err = htpasswd.ValidatePassword(password)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", place, err)
 	}
-	return password, htpasswd.ValidatePassword(password)
+	return password, nil
 }
 
 // decodeLine returns the one line that r holds.

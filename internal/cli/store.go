@@ -41,7 +41,7 @@ type target struct {
 // fails where there is no file.
 func (a *app) open() target {
 	if a.file == "-" {
-		return target{&stream{in: a.in, out: a.out}, "standard input"}
+		return target{&stream{in: a.in, out: a.out}, "the input"}
 	}
 	store := a.fileStore()
 	return target{store, store.Path}

@@ -124,12 +124,19 @@ var listFormats = map[string]func(io.Writer, *htpasswd.File) error{
 }
 
 func writeTable(w io.Writer, f *htpasswd.File) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var padded bytes.Buffer
+	table := tabwriter.NewWriter(&padded, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, strings.ToUpper(strings.Join(rowHeader, "\t")))
 	for _, r := range rows(f) {
-		fmt.Fprintln(table, strings.TrimRight(strings.Join(r.fields(), "\t"), "\t"))
+		fmt.Fprintln(table, strings.Join(r.fields(), "\t"))
 	}
-	return table.Flush()
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	for line := range strings.Lines(padded.String()) {
+		fmt.Fprintln(w, strings.TrimRight(line, " \n"))
+	}
+	return nil
 }
 
 func writeNames(w io.Writer, f *htpasswd.File) error {

@@ -58,7 +58,7 @@ func (a *app) userVerify(cmd *cobra.Command, source *passwordSource, user string
 	case errors.Is(err, htpasswd.ErrMismatch):
 		return fail(exitMismatch, "", "wrong password for %q", user)
 	case err != nil:
-		return fail(exitFormat, "user passwd sets a new one", "cannot verify %q: %w", user, err)
+		return fail(exitFormat, "user passwd sets a new one", "cannot verify %q, whose hash is %s: %w", user, entry.Hash.Scheme(), err)
 	case entry.Hash.Scheme() != htpasswd.Bcrypt:
 		return fail(exitFormat, "user passwd sets it anew, as bcrypt",
 			"the password of %q is right, but its hash is %s and the registry accepts only bcrypt", user, entry.Hash.Scheme())

@@ -3,9 +3,11 @@
 package term
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	xterm "golang.org/x/term"
@@ -40,37 +42,56 @@ func (t *Terminal) Close() {
 }
 
 // ReadSecret shows the prompt and reads one line, which is not shown. When ctx
-// ends first it returns the context's error at once, and the terminal is as it
-// was before. End of input is io.EOF.
+// ends first it returns the context's error at once. Either way the terminal is
+// then as it was before. Input that ends before the line does is io.EOF.
+//
+// The terminal does the line editing, so that a backspace takes back a character
+// and not a byte of it, and an end of input is seen: both are where
+// x/term.ReadPassword differs.
 func (t *Terminal) ReadSecret(ctx context.Context, prompt string) ([]byte, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
 	fd := int(t.in.Fd())
 	state, err := xterm.GetState(fd)
 	if err != nil {
 		return nil, err
 	}
+	if err := disableEcho(fd); err != nil {
+		return nil, err
+	}
+	defer func() { _ = xterm.Restore(fd, state) }()
 	if _, err := fmt.Fprint(t.out, prompt); err != nil {
 		return nil, err
 	}
+	defer fmt.Fprintln(t.out) // the newline that was typed is not shown either
+
 	type answer struct {
-		secret []byte
-		err    error
+		line []byte
+		err  error
 	}
 	// A read of a terminal cannot be interrupted. After a cancellation this
 	// goroutine stays behind until the process ends, which is soon.
 	answers := make(chan answer, 1)
 	go func() {
-		secret, err := xterm.ReadPassword(fd)
-		answers <- answer{secret, err}
+		line, err := readLine(t.in)
+		answers <- answer{line, err}
 	}()
-	defer fmt.Fprintln(t.out) // the newline that was typed is not shown either
 	select {
 	case a := <-answers:
-		return a.secret, a.err
+		return a.line, a.err
 	case <-ctx.Done():
-		_ = xterm.Restore(fd, state)
 		return nil, ctx.Err()
+	}
+}
+
+func readLine(r io.Reader) ([]byte, error) {
+	var line []byte
+	var c [1]byte // no more than the line: the next one is the next call's
+	for {
+		if _, err := io.ReadFull(r, c[:]); err != nil {
+			return nil, err
+		}
+		if c[0] == '\n' {
+			return bytes.TrimSuffix(line, []byte("\r")), nil
+		}
+		line = append(line, c[0])
 	}
 }

@@ -1,0 +1,8 @@
+package cli
+
+import "golang.org/x/sys/unix"
+
+func (s *session) echo() bool {
+	state, err := unix.IoctlGetTermios(int(s.near.Fd()), unix.TCGETS)
+	return err == nil && state.Lflag&unix.ECHO != 0
+}
