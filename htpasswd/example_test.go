@@ -1,0 +1,64 @@
+package htpasswd_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+
+	"github.com/registryctl/registryctl/htpasswd"
+)
+
+// A user is added, or given another password, in a file that may not be there
+// yet and that others may be editing.
+func ExampleFileStore_Update() {
+	dir, err := os.MkdirTemp("", "auth")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+
+	hash, err := htpasswd.HashPassword([]byte("d0cker"), htpasswd.DefaultCost)
+	if err != nil {
+		log.Fatal(err)
+	}
+	store := htpasswd.FileStore{Path: filepath.Join(dir, "registry.htpasswd"), Create: true}
+	changed, err := store.Update(context.Background(), func(f *htpasswd.File) error {
+		return f.Set("elton", hash)
+	})
+	fmt.Println(changed, err)
+	// Output: true <nil>
+}
+
+// The users of a file, with what is known of their hashes.
+func ExampleFile_All() {
+	f, err := htpasswd.Parse([]byte(`# users
+elton:$2y$05$saIVQ.pV.9EPOsLpNP04puj0Mf9r2wMHeGg/XViGhPfdoxb1oaCPO
+francis:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=
+`))
+	if err != nil {
+		log.Fatal(err)
+	}
+	for e := range f.All() {
+		fmt.Println(e.Line, e.User, e.Hash)
+	}
+	// Output:
+	// 2 elton bcrypt(5)
+	// 3 francis sha1
+}
+
+// The password of a user is checked as the registry does.
+func ExampleFile_Verify() {
+	f, err := htpasswd.Parse([]byte("elton:$2y$05$saIVQ.pV.9EPOsLpNP04puj0Mf9r2wMHeGg/XViGhPfdoxb1oaCPO\n"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(f.Verify("elton", []byte("d0cker")))
+	fmt.Println(f.Verify("elton", []byte("docker")))
+	fmt.Println(f.Verify("francis", []byte("r3gL4b")))
+	// Output:
+	// <nil>
+	// wrong password
+	// no such user
+}
