@@ -145,6 +145,12 @@ func (f *File) WriteTo(w io.Writer) (int64, error) {
 		at = ref + len(firstLine(f.text[ref:]))
 	}
 	out.write(f.text[at:])
+	f.writeAdded(out)
+	return out.n, out.err
+}
+
+// writeAdded writes the lines that were added, behind what was written before.
+func (f *File) writeAdded(out *countingWriter) {
 	for _, line := range f.added {
 		if line == nil {
 			continue
@@ -154,7 +160,21 @@ func (f *File) WriteTo(w io.Writer) (int64, error) {
 		}
 		out.write(line)
 	}
-	return out.n, out.err
+}
+
+// appended returns what the edits put behind the text; ok is false if they did
+// anything else.
+func (f *File) appended() (text []byte, ok bool) {
+	if len(f.changed) > 0 {
+		return nil, false
+	}
+	var b bytes.Buffer
+	out := &countingWriter{w: &b, n: int64(len(f.text))}
+	if out.n > 0 {
+		out.last = f.text[out.n-1]
+	}
+	f.writeAdded(out)
+	return b.Bytes(), true
 }
 
 // A countingWriter keeps the first error, and the last byte that was written.

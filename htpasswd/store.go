@@ -20,6 +20,11 @@ type FileStore struct {
 	// Mode of a file that Update creates, whatever the umask; 0600 if zero. On
 	// Windows the file takes the access list of its folder instead.
 	Mode fs.FileMode
+	// InPlace writes through the file's inode instead of putting a new file in
+	// its place: for a single file that is mounted into a container, where a new
+	// one would not be seen, or not be allowed. A user is added by one write; any
+	// other edit can be seen half-way, and a crash can leave it so.
+	InPlace bool
 }
 
 // Read reads the file, without waiting for a lock: it sees the text before or
@@ -102,8 +107,14 @@ func (s FileStore) updateLocked(path string, perm fs.FileMode, edit func(*File) 
 	if !f.edited() {
 		return false, nil
 	}
-	if err := atomicfile.Replace(path, old, perm, f); err != nil {
-		return errors.Is(err, atomicfile.ErrNotDurable), err
+	appended, only := f.appended()
+	switch {
+	case !s.InPlace || old == nil:
+		err = atomicfile.Replace(path, old, perm, f)
+	case only:
+		err = atomicfile.Append(path, old, appended)
+	default:
+		err = atomicfile.Overwrite(path, old, text, f)
 	}
-	return true, nil
+	return err == nil || errors.Is(err, atomicfile.ErrNotDurable), err
 }

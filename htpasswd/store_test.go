@@ -346,3 +346,47 @@ func TestConcurrentProcesses(t *testing.T) {
 	}
 	assert.Empty(t, litter(t, path))
 }
+
+func TestUpdateInPlace(t *testing.T) {
+	h := parseHash(t, dockerHash)
+	for name, c := range map[string]struct {
+		before string
+		edit   edit
+		after  string
+	}{
+		"an added line":   {"a:x", add("b"), "a:x\nb:" + dockerHash + "\n"},
+		"a longer text":   {"a:x\nb:y\n", set("a"), "a:" + dockerHash + "\nb:y\n"},
+		"a shorter text":  {"a:x\nb:y\n", remove("a"), "b:y\n"},
+		"nothing is left": {"a:x\n", remove("a"), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := write(t, c.before)
+			before, err := os.Stat(path)
+			require.NoError(t, err)
+			changed, err := FileStore{Path: path, InPlace: true}.Update(t.Context(), func(f *File) error { return c.edit(f, h) })
+			require.NoError(t, err)
+			assert.True(t, changed)
+			assert.Equal(t, c.after, contents(t, path))
+			after, err := os.Stat(path)
+			require.NoError(t, err)
+			assert.True(t, os.SameFile(before, after))
+			assert.True(t, after.ModTime().After(before.ModTime()))
+			assert.Empty(t, litter(t, path))
+		})
+	}
+
+	path := filepath.Join(t.TempDir(), "htpasswd")
+	require.NoError(t, addTo(t, FileStore{Path: path, Create: true, InPlace: true}, "elton"))
+	assert.Equal(t, "elton:"+dockerHash+"\n", contents(t, path))
+
+	// As for a replacement, an edit without the lock is seen.
+	calls := 0
+	_, err := FileStore{Path: path, InPlace: true}.Update(t.Context(), func(f *File) error {
+		if calls++; calls == 1 {
+			require.NoError(t, os.WriteFile(path, []byte("other:y\n"), 0o600))
+		}
+		return f.Add("francis", h)
+	})
+	require.NoError(t, err)
+	assert.Equal(t, "other:y\nfrancis:"+dockerHash+"\n", contents(t, path))
+}

@@ -61,8 +61,10 @@ func Replace(path string, old fs.FileInfo, perm fs.FileMode, text io.WriterTo) (
 	if err := writeAll(f, text); err != nil {
 		return err
 	}
-	if err := makeNewer(f, old); err != nil {
-		return err
+	if old != nil {
+		if err := makeNewer(f, old.ModTime()); err != nil {
+			return err
+		}
 	}
 	// The text must be on disk before its name points to it.
 	if err := f.Sync(); err != nil {
@@ -93,17 +95,14 @@ func writeAll(f *os.File, text io.WriterTo) error {
 	return w.Flush()
 }
 
-// makeNewer sees to it that f is strictly newer than the old file. A server that
+// makeNewer sees to it that f is strictly newer than the old time. A server that
 // knows a file by its time would else go on with the old text, where two edits
 // fall into one tick of a coarse clock, or the old time lies in the future.
-func makeNewer(f *os.File, old fs.FileInfo) error {
-	if old == nil {
-		return nil
-	}
+func makeNewer(f *os.File, old time.Time) error {
 	// A file system rounds to its own step, at most the two seconds of FAT.
 	for _, step := range []time.Duration{0, 1, time.Microsecond, time.Millisecond, time.Second, 2 * time.Second} {
 		if step > 0 {
-			if err := os.Chtimes(f.Name(), time.Time{}, old.ModTime().Add(step)); err != nil {
+			if err := os.Chtimes(f.Name(), time.Time{}, old.Add(step)); err != nil {
 				return err
 			}
 		}
@@ -111,7 +110,7 @@ func makeNewer(f *os.File, old fs.FileInfo) error {
 		if err != nil {
 			return err
 		}
-		if now.ModTime().After(old.ModTime()) {
+		if now.ModTime().After(old) {
 			return nil
 		}
 	}
@@ -122,18 +121,17 @@ func makeNewer(f *os.File, old fs.FileInfo) error {
 func unchanged(path string, old fs.FileInfo) error {
 	now, err := os.Lstat(path)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		if old == nil {
-			return nil
-		}
-		return ErrChanged
-	case err != nil:
-		return err
-	case old == nil || !os.SameFile(old, now) || old.Size() != now.Size() ||
-		!old.ModTime().Equal(now.ModTime()) || !sameChangeTime(old, now):
+	case errors.Is(err, fs.ErrNotExist) && old == nil:
+		return nil
+	case errors.Is(err, fs.ErrNotExist) || err == nil && !same(old, now):
 		return ErrChanged
 	}
-	return nil
+	return err
+}
+
+func same(old, now fs.FileInfo) bool {
+	return old != nil && os.SameFile(old, now) && old.Size() == now.Size() &&
+		old.ModTime().Equal(now.ModTime()) && sameChangeTime(old, now)
 }
 
 // sibling names a file of ours beside path.

@@ -37,6 +37,7 @@ type app struct {
 	file        string
 	quiet       bool
 	lockTimeout time.Duration
+	inPlace     bool
 }
 
 // Main runs the command line args, program name first, and returns the exit
@@ -86,6 +87,8 @@ entry is not one that the registry accepts.`,
 	flags.StringVarP(&a.file, "file", "f", "", `htpasswd file, "-" for standard input and output (default $`+fileVariable+", else "+defaultFile+")")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "say nothing but errors")
 	flags.DurationVar(&a.lockTimeout, "lock-timeout", 10*time.Second, "how long to wait for another edit of the file to end")
+
+	flags.BoolVar(&a.inPlace, "in-place", false, "edit a single file that is mounted into a container: not safe against crashes, and readers can see half an edit")
 
 	root.AddCommand(a.newUser(), a.newCompletion())
 	root.SetHelpCommand(newHelp())

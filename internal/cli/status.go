@@ -102,6 +102,9 @@ var classes = []struct {
 	{htpasswd.ErrLineTooLong, exitFormat, "the registry refuses every user for this line; correct it in an editor"},
 	{htpasswd.ErrUnsupportedHash, exitFormat, ""},
 	{htpasswd.ErrInvalidCost, exitUsage, ""},
+	{syscall.EBUSY, exitIO, "if the file itself is mounted into a container, mount its folder instead, or use --in-place"},
+	{syscall.EROFS, exitIO, "the file system is mounted read-only"},
+	{syscall.ENOSPC, exitIO, "the disk is full; the file is as it was"},
 	{htpasswd.ErrAttributes, exitIO, "edit it as its owner, or as root"},
 	{fs.ErrNotExist, exitIO, "is it the right file? -f names another"},
 }

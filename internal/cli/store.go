@@ -59,6 +59,7 @@ func (a *app) openOrCreate(mode fs.FileMode) target {
 
 func (a *app) fileStore() fileStore {
 	s := fileStore{timeout: a.lockTimeout}
+	s.InPlace = a.inPlace
 	switch {
 	case a.file != "":
 		s.Path = a.file

@@ -1,0 +1,87 @@
+package atomicfile
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+)
+
+// Append writes text behind the end of the file at path, in one call, so that
+// no reader sees a part of it. For the rest see Overwrite.
+func Append(path string, old fs.FileInfo, text []byte) error {
+	return inPlace(path, old, os.O_APPEND, func(f *os.File) error {
+		_, err := f.Write(text)
+		if err != nil {
+			// A full disk may have taken a part.
+			err = errors.Join(err, f.Truncate(old.Size()))
+		}
+		return err
+	})
+}
+
+// Overwrite makes the file at path hold what text writes, in the inode that it
+// has, for a file that is known by its inode: one that is mounted into a
+// container by itself. Was is what it holds, and old which file that is.
+//
+// A reader may see any mixture of the old text and the new one, and after a
+// crash the file may hold one. After an error the old text is written back as
+// far as that is possible.
+//
+// The modification time is set last, strictly newer than that of the old file
+// and than any that a reader can have seen meanwhile.
+func Overwrite(path string, old fs.FileInfo, was []byte, text io.WriterTo) error {
+	var whole bytes.Buffer
+	if _, err := text.WriteTo(&whole); err != nil {
+		return err
+	}
+	return inPlace(path, old, 0, func(f *os.File) error {
+		err := overwrite(f, whole.Bytes())
+		if err != nil {
+			err = errors.Join(err, overwrite(f, was))
+		}
+		return err
+	})
+}
+
+func overwrite(f *os.File, text []byte) error {
+	if _, err := f.WriteAt(text, 0); err != nil {
+		return err
+	}
+	return f.Truncate(int64(len(text)))
+}
+
+func inPlace(path string, old fs.FileInfo, flag int, write func(*os.File) error) (err error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|noFollow|flag, 0)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if closeErr := f.Close(); err == nil {
+			err = closeErr
+		}
+	}()
+	now, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if !same(old, now) {
+		return ErrChanged
+	}
+	if err := write(f); err != nil {
+		return err
+	}
+	written, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	newest := old.ModTime()
+	if written.ModTime().After(newest) {
+		newest = written.ModTime()
+	}
+	if err := makeNewer(f, newest); err != nil {
+		return err
+	}
+	return f.Sync()
+}
