@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"github.com/registryctl/registryctl/internal/charset"
+	"github.com/registryctl/registryctl/internal/crypt"
 )
 
 // MaxLineBytes is the longest line that the registry reads, without the line
@@ -122,7 +123,7 @@ func (r record) hashSpan() (start, end int) {
 	start = r.start + len(r.user) + 1
 	hash := bytes.TrimLeftFunc(r.hash, unicode.IsSpace)
 	end = start + len(r.hash) - len(hash)
-	if n := scanHash(string(hash)); n > 0 {
+	if _, n := crypt.Scan(string(hash)); n > 0 {
 		return start, end + n
 	}
 	if i := bytes.IndexAny(hash, ":\r"); i >= 0 {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -72,57 +71,21 @@ func HashPassword(password []byte, cost int) (Hash, error) {
 // ParseHash reads a hash that was made elsewhere. The error is
 // [ErrUnsupportedHash] where the text, taken whole, is no hash of a known scheme.
 func ParseHash(text string) (Hash, error) {
-	h := newHash(text)
-	if h.scheme == "" || scanHash(text) != len(text) {
+	if scheme, n := crypt.Scan(text); scheme == "" || n != len(text) {
 		return Hash{}, ErrUnsupportedHash
 	}
-	return h, nil
+	return newHash(text), nil
 }
 
-// newHash is a Hash of any text, of an unknown scheme if need be.
+// newHash is a Hash of any text, of an unknown scheme if need be. Of a bcrypt hash
+// the registry looks at no byte behind it.
 func newHash(text string) Hash {
-	if cost, ok := bcryptCost(text); ok {
-		text = text[:bcryptLen]
+	scheme, n := crypt.Scan(text)
+	if cost, ok := crypt.Cost(text); ok {
+		text = text[:n]
 		return Hash{&text, Bcrypt, cost}
 	}
-	scheme, _ := crypt.Scan(text)
 	return Hash{&text, Scheme(scheme), 0}
-}
-
-// scanHash returns how many bytes of text a hash at its start takes, 0 if none
-// is there.
-func scanHash(text string) int {
-	if _, ok := bcryptCost(text); ok {
-		return bcryptLen
-	}
-	_, n := crypt.Scan(text)
-	return n
-}
-
-// A bcrypt hash is "$2y$", the cost in two digits, "$", 22 characters of salt
-// and 31 of hash, in an alphabet of its own. The registry looks at no byte
-// behind these 60. Source: Provos and Mazières, "A Future-Adaptable Password
-// Scheme" (1999), and x/crypto/bcrypt, which the registry uses.
-const (
-	bcryptLen      = 60
-	bcryptHead     = len("$2y$10$")
-	bcryptAlphabet = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-)
-
-func bcryptCost(text string) (int, bool) {
-	if len(text) < bcryptLen || text[:2] != "$2" || !strings.Contains("abxy", text[2:3]) || text[3] != '$' || text[6] != '$' {
-		return 0, false
-	}
-	cost, err := strconv.ParseUint(text[4:6], 10, 8)
-	if err != nil || int(cost) < bcrypt.MinCost || int(cost) > bcrypt.MaxCost {
-		return 0, false
-	}
-	for _, c := range []byte(text[bcryptHead:bcryptLen]) {
-		if strings.IndexByte(bcryptAlphabet, c) < 0 {
-			return 0, false
-		}
-	}
-	return int(cost), true
 }
 
 // Verify checks password against the hash as a server does that accepts the
@@ -136,16 +99,11 @@ func bcryptCost(text string) (int, bool) {
 // How long it takes is up to the hash: about 70 ms at cost 10, and twice that
 // with each further step of the cost.
 func (h Hash) Verify(password []byte) error {
-	var err error
-	if h.scheme == Bcrypt {
-		err = bcrypt.CompareHashAndPassword([]byte(h.Encoded()), password)
-	} else {
-		err = crypt.Verify(h.Encoded(), password)
-	}
+	err := crypt.Verify(h.Encoded(), password)
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, bcrypt.ErrMismatchedHashAndPassword), errors.Is(err, crypt.ErrMismatch):
+	case errors.Is(err, crypt.ErrMismatch):
 		return ErrMismatch
 	default:
 		return fmt.Errorf("%w: %w", ErrUnsupportedHash, err)

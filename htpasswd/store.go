@@ -1,9 +1,11 @@
 package htpasswd
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 
 	"github.com/registryctl/registryctl/internal/atomicfile"
@@ -59,6 +61,45 @@ const maxAttempts = 10
 // fs.ErrNotExist, unless Create is set; one that the registry would refuse a
 // [*ParseError]. On any error but [ErrNotDurable] the file is as it was.
 func (s FileStore) Update(ctx context.Context, edit func(*File) error) (changed bool, err error) {
+	return s.update(ctx, func(text []byte) (*revision, error) {
+		f, err := Parse(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", s.Path, err)
+		}
+		if err := edit(f); err != nil || !f.edited() {
+			return nil, err
+		}
+		appended, _ := f.appended()
+		return &revision{f, appended}, nil
+	})
+}
+
+// Rewrite is [FileStore.Update] for a repair: fix gets the text of the file, also
+// one that the registry would refuse, and returns it mended. A text that is
+// still refused is not written, and the error is its [*ParseError].
+func (s FileStore) Rewrite(ctx context.Context, fix func(text []byte) []byte) (changed bool, err error) {
+	return s.update(ctx, func(text []byte) (*revision, error) {
+		fixed := fix(text)
+		if bytes.Equal(fixed, text) {
+			return nil, nil
+		}
+		f, err := Parse(fixed)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", s.Path, err)
+		}
+		return &revision{f, nil}, nil
+	})
+}
+
+// A revision is what is to be written.
+type revision struct {
+	text     io.WriterTo
+	appended []byte // if that is all there is to it
+}
+
+// update does for any change what Update promises. The change gets the text and
+// returns nil where nothing is to be written.
+func (s FileStore) update(ctx context.Context, change func(text []byte) (*revision, error)) (changed bool, err error) {
 	path, err := atomicfile.Resolve(s.Path)
 	if err != nil {
 		return false, err
@@ -78,7 +119,7 @@ func (s FileStore) Update(ctx context.Context, edit func(*File) error) (changed 
 	defer unlock()
 
 	for range maxAttempts {
-		changed, err = s.updateLocked(path, perm, edit)
+		changed, err = s.updateLocked(path, perm, change)
 		if !errors.Is(err, atomicfile.ErrChanged) {
 			break
 		}
@@ -92,29 +133,22 @@ func (s FileStore) Update(ctx context.Context, edit func(*File) error) (changed 
 	return changed, err
 }
 
-func (s FileStore) updateLocked(path string, perm fs.FileMode, edit func(*File) error) (changed bool, err error) {
+func (s FileStore) updateLocked(path string, perm fs.FileMode, change func([]byte) (*revision, error)) (changed bool, err error) {
 	text, old, err := atomicfile.ReadForEdit(path)
 	if err != nil && (!s.Create || !errors.Is(err, fs.ErrNotExist)) {
 		return false, err
 	}
-	f, err := Parse(text)
-	if err != nil {
-		return false, fmt.Errorf("%s: %w", s.Path, err)
-	}
-	if err := edit(f); err != nil {
+	now, err := change(text)
+	if err != nil || now == nil {
 		return false, err
 	}
-	if !f.edited() {
-		return false, nil
-	}
-	appended, only := f.appended()
 	switch {
 	case !s.InPlace || old == nil:
-		err = atomicfile.Replace(path, old, perm, f)
-	case only:
-		err = atomicfile.Append(path, old, appended)
+		err = atomicfile.Replace(path, old, perm, now.text)
+	case now.appended != nil:
+		err = atomicfile.Append(path, old, now.appended)
 	default:
-		err = atomicfile.Overwrite(path, old, text, f)
+		err = atomicfile.Overwrite(path, old, text, now.text)
 	}
 	return err == nil || errors.Is(err, atomicfile.ErrNotDurable), err
 }

@@ -1,6 +1,6 @@
-// Package crypt reads the password schemes, bcrypt apart, that an htpasswd file may hold: those that Apache's htpasswd
-// writes or has written, and those that nginx and crypt(3) take. It recognises them and verifies a password against most
-// of them; it never writes one, as the registry takes bcrypt only.
+// Package crypt reads the password schemes that an htpasswd file may hold: bcrypt, those that Apache's htpasswd writes or
+// has written, and those that nginx and crypt(3) take. It recognises them and verifies a password against most of them; it
+// never writes one.
 //
 // The texts are those of crypt(5), https://httpd.apache.org/docs/2.4/misc/password_encryptions.html and
 // https://nginx.org/en/docs/http/ngx_http_auth_basic_module.html.
@@ -14,6 +14,7 @@ import (
 
 // The schemes, by the names that are shown to people.
 const (
+	Bcrypt      = "bcrypt"       // $2y$COST$SALTDIGEST
 	APR1        = "apr1"         // $apr1$SALT$DIGEST
 	MD5Crypt    = "md5-crypt"    // $1$SALT$DIGEST
 	SHA1        = "sha1"         // {SHA}BASE64
@@ -27,8 +28,12 @@ const (
 	Yescrypt = "yescrypt"  // $y$PARAMETERS$SALT$DIGEST
 )
 
-// What Verify refuses to spend a core on. Both bounds are those of musl's crypt(3), which has them for the same reason.
+// What Verify refuses to spend a core on. The bounds but MaxCost are those of musl's crypt(3), which has them for the same
+// reason.
 const (
+	// MaxCost is the highest cost of bcrypt: about a minute. One of 31, the highest of the format, takes a day and a half.
+	MaxCost = 20
+
 	// MaxRounds is the most rounds of SHA-crypt: 2 to 6 s of one core (measured on an EPYC) for up to 72 bytes of
 	// password, 11 s for MaxPassword. The format goes up to 999,999,999; a tool that is not told otherwise takes 5,000.
 	MaxRounds = 9_999_999
@@ -55,14 +60,17 @@ func Scan(s string) (scheme string, n int) {
 	return h.scheme, h.size
 }
 
-// Verify returns nil if encoded is a hash of password, ErrMismatch if it is of another one, ErrUnsupported if its scheme is
-// only recognised, is not known, or if the text is malformed, and ErrTooExpensive, at once, beyond MaxRounds or MaxPassword.
+// Verify returns nil if encoded is a hash of password (of bcrypt's, its first 72 bytes), ErrMismatch if it is of another
+// one, ErrUnsupported if its scheme is only recognised, is not known, or if the text is malformed, and ErrTooExpensive, at
+// once, beyond MaxCost, MaxRounds or MaxPassword.
 //
 // It compares what the password digests to, not the whole text as a caller of crypt(3) does. So a text that crypt(3) would
 // write in another way verifies: rounds below 1,000 count as 1,000, and a salt that is too long is cut.
 func Verify(encoded string, password []byte) error {
 	h := parse(encoded)
 	switch {
+	case h.scheme == Bcrypt && h.size == len(encoded):
+		return verifyBcrypt(encoded, password)
 	case h.sum == nil || h.size != len(encoded):
 		return ErrUnsupported
 	case h.rounds > MaxRounds || len(password) > MaxPassword:
@@ -84,6 +92,8 @@ type parsed struct {
 
 func parse(s string) parsed {
 	switch {
+	case strings.HasPrefix(s, "$2"):
+		return parseBcrypt(s)
 	case strings.HasPrefix(s, "$apr1$"):
 		return parseMD5Crypt(APR1, "$apr1$", s)
 	case strings.HasPrefix(s, "$1$"):
