@@ -80,6 +80,12 @@ func (s *session) seen() string {
 // await waits until the screen shows the text n times and the echo is off.
 func (s *session) await(text string, n int) {
 	s.t.Helper()
+	s.awaitText(text, n)
+	require.Eventually(s.t, func() bool { return !s.echo() }, 10*time.Second, time.Millisecond)
+}
+
+func (s *session) awaitText(text string, n int) {
+	s.t.Helper()
 	deadline := time.After(20 * time.Second)
 	for strings.Count(s.seen(), text) < n {
 		select {
@@ -88,7 +94,6 @@ func (s *session) await(text string, n int) {
 			s.t.Fatalf("%q is not on the screen:\n%s", text, s.seen())
 		}
 	}
-	require.Eventually(s.t, func() bool { return !s.echo() }, 10*time.Second, time.Millisecond)
 }
 
 func (s *session) typeText(text string) {
@@ -102,6 +107,10 @@ func (s *session) typeText(text string) {
 func (s *session) exit(typed ...string) int {
 	s.t.Helper()
 	_ = s.cmd.Wait()
+	const end = "(all that it wrote has been read)"
+	_, err := s.near.WriteString(end)
+	require.NoError(s.t, err)
+	s.awaitText(end, 1)
 	assert.True(s.t, s.echo(), "the echo is back on")
 	for _, secret := range typed {
 		assert.NotContains(s.t, s.seen(), secret)
@@ -187,6 +196,7 @@ func TestCtrlCAtThePrompt(t *testing.T) {
 			s.await("New password", 1)
 			interrupt(s)
 			require.Equal(t, int(exitInterrupted), s.exit("d0ck"), s.seen())
+			assert.Contains(t, s.seen(), "registryctl: interrupted")
 			assert.NoFileExists(t, file)
 		})
 	}

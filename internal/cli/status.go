@@ -77,6 +77,9 @@ func classify(err error) *failure {
 	if errors.As(err, &f) {
 		return &failure{f.status, err, f.hint}
 	}
+	if errors.Is(err, context.Canceled) {
+		return &failure{exitInterrupted, errors.New("interrupted"), ""}
+	}
 	for _, c := range classes {
 		if errors.Is(err, c.is) {
 			return &failure{c.status, err, c.hint}
@@ -90,8 +93,6 @@ var classes = []struct {
 	status status
 	hint   string
 }{
-	{context.Canceled, exitInterrupted, ""},
-	{context.DeadlineExceeded, exitIO, "another process is editing the file; --lock-timeout waits longer"},
 	{htpasswd.ErrInvalidPassword, exitPassword, ""},
 	{htpasswd.ErrInvalidUser, exitName, ""},
 	{htpasswd.ErrUserExists, exitName, ""},

@@ -98,7 +98,11 @@ func (s fileStore) Update(ctx context.Context, edit func(*htpasswd.File) error) 
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	return s.FileStore.Update(ctx, edit)
+	changed, err := s.FileStore.Update(ctx, edit)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fail(exitIO, "another process is editing it; --lock-timeout waits longer", "%s was still locked after %s", s.Path, s.timeout)
+	}
+	return changed, err
 }
 
 // A stream makes a command a filter: what is read from in goes, edited, to out.
