@@ -90,7 +90,7 @@ entry is not one that the registry accepts.`,
 
 	flags.BoolVar(&a.inPlace, "in-place", false, "edit a single file that is mounted into a container: not safe against crashes, and readers can see half an edit")
 
-	root.AddCommand(a.newUser(), a.newCompletion())
+	root.AddCommand(a.newUser(), a.newCheck(), a.newCompletion())
 	root.SetHelpCommand(newHelp())
 	asGroup(root)
 	return root

@@ -27,7 +27,7 @@ type passwordSource struct {
 	env      string
 	generate bool
 	hash     string
-	cost     int // of the hash to make
+	cost     costFlag
 
 	cmd *cobra.Command
 	app *app
@@ -48,7 +48,7 @@ func (p *passwordSource) registerNew(cmd *cobra.Command, a *app) {
 	flags := cmd.Flags()
 	flags.BoolVar(&p.generate, "generate", false, "make a password and print it, once, on standard output")
 	flags.StringVar(&p.hash, "hash", "", `take this bcrypt hash, made elsewhere; "-" reads it from standard input`)
-	flags.IntVar(&p.cost, "cost", htpasswd.DefaultCost, fmt.Sprintf("bcrypt cost, %d to %d; each step doubles the time of every request to the registry", htpasswd.MinCost, htpasswd.MaxCost))
+	p.cost.register(cmd)
 }
 
 // check refuses flags that exclude each other, before anything is asked or read.
@@ -69,16 +69,11 @@ func (p *passwordSource) check() error {
 	if p.app.file == "-" && p.generate {
 		return fail(exitUsage, "name a file with -f", "standard output cannot be both the file and the generated password")
 	}
-	if p.costGiven() && p.cmd.Flags().Changed("hash") {
+	if p.cost.given && p.cmd.Flags().Changed("hash") {
 		return fail(exitUsage, "", "--cost and --hash exclude each other: the hash has its cost")
-	}
-	if p.costGiven() && (p.cost < htpasswd.MinCost || p.cost > htpasswd.MaxCost) {
-		return fail(exitUsage, "", "--cost takes a number from %d to %d", htpasswd.MinCost, htpasswd.MaxCost)
 	}
 	return nil
 }
-
-func (p *passwordSource) costGiven() bool { return p.cmd.Flags().Changed("cost") }
 
 // A secret is what a user is to be known by: a password, or a hash of one that
 // was made elsewhere.

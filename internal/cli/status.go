@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/registryctl/registryctl/htpasswd"
+	"github.com/registryctl/registryctl/internal/userlist"
 )
 
 // A status is an exit status. Scripts branch on them: none changes its meaning.
@@ -26,6 +27,7 @@ const (
 	exitPassword    status = 5 // a password that is refused
 	exitName        status = 6 // a name that is bad, unknown or already there
 	exitFormat      status = 7 // a file or an entry that the server does not accept
+	exitPending     status = 8 // user import --dry-run --exit-code: something would be changed
 )
 
 // A failure is an error that says how the program exits, and what to do next.
@@ -53,7 +55,14 @@ func (a *app) report(err error) status {
 	if errors.Is(err, errOutput) && errors.Is(err, syscall.EPIPE) {
 		return f.status // whoever read our output has seen enough of it
 	}
-	fmt.Fprintf(a.err, "%s: %s\n", program, oneLine(f.Error()))
+	lines := []string{f.Error()}
+	var bad badEntries
+	if errors.As(err, &bad) {
+		lines = bad.lines()
+	}
+	for _, line := range lines {
+		fmt.Fprintf(a.err, "%s: %s\n", program, oneLine(line))
+	}
 	if f.hint != "" {
 		fmt.Fprintf(a.err, "%s: hint: %s\n", program, f.hint)
 	}
@@ -102,6 +111,7 @@ var classes = []struct {
 	{htpasswd.ErrNoColon, exitFormat, "the registry refuses every user for this line; correct it in an editor"},
 	{htpasswd.ErrLineTooLong, exitFormat, "the registry refuses every user for this line; correct it in an editor"},
 	{htpasswd.ErrUnsupportedHash, exitFormat, ""},
+	{userlist.ErrNoEntry, exitFormat, ""},
 	{htpasswd.ErrInvalidCost, exitUsage, ""},
 	{syscall.EBUSY, exitIO, "if the file itself is mounted into a container, mount its folder instead, or use --in-place"},
 	{syscall.EROFS, exitIO, "the file system is mounted read-only"},
@@ -128,6 +138,10 @@ func flagError(cmd *cobra.Command, err error) error {
 	var invalid *pflag.InvalidValueError
 	if errors.As(err, &invalid) {
 		flag := invalid.GetFlag()
+		var problem flagProblem
+		if errors.As(err, &problem) {
+			return fail(exitUsage, hint, "--%s %w", flag.Name, problem)
+		}
 		if flag.NoOptDefVal != "" {
 			return fail(exitUsage, hint, "--%s takes no value", flag.Name)
 		}
@@ -140,7 +154,20 @@ func flagError(cmd *cobra.Command, err error) error {
 	return fail(exitUsage, hint, "not a flag")
 }
 
+// flagProblem is what a flag of our own says of a bad value, without repeating it.
+type flagProblem string
+
+func (p flagProblem) Error() string { return string(p) }
+
 const noPasswordArgument = "a password is never an argument: it is asked for, or see --password-stdin, --password-file, --password-env"
+
+// noOperands is for a command that takes flags only.
+func noOperands(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fail(exitUsage, "-f names the file", "%s takes no arguments", cmd.CommandPath())
+	}
+	return nil
+}
 
 // operands takes exactly as many arguments as there are names; the last one may
 // end in "..." for one or more.

@@ -25,26 +25,30 @@ const (
 
 // A Store is where an htpasswd text is kept. Update decides how an edit becomes
 // durable, and may call it more than once: the edit depends on nothing but its
-// argument, and passwords are hashed before.
+// argument, and passwords are hashed before. Rewrite is an Update for a repair,
+// of a text that no File can edit.
 type Store interface {
 	Read(context.Context) (*htpasswd.File, error)
 	Update(context.Context, func(*htpasswd.File) error) (changed bool, err error)
+	Rewrite(context.Context, func(text []byte) []byte) (changed bool, err error)
 }
 
 // A target is a store with its name in messages.
 type target struct {
 	Store
-	name string
+	name     string
+	path     string // of the file, if it is one
+	isStream bool   // an edit writes the text to standard output
 }
 
 // open returns the store that the flags and the environment name. An edit of it
 // fails where there is no file.
 func (a *app) open() target {
 	if a.file == "-" {
-		return target{&stream{in: a.in, out: a.out}, "the input"}
+		return target{Store: &stream{in: a.in, out: a.out}, name: "the input", isStream: true}
 	}
 	store := a.fileStore()
-	return target{store, store.Path}
+	return target{Store: store, name: store.Path, path: store.Path}
 }
 
 // openOrCreate is open for an edit that may create the file, with this mode.
@@ -54,7 +58,7 @@ func (a *app) openOrCreate(mode fs.FileMode) target {
 	}
 	store := a.fileStore()
 	store.Create, store.Mode = true, mode
-	return target{store, store.Path}
+	return target{Store: store, name: store.Path, path: store.Path}
 }
 
 func (a *app) fileStore() fileStore {
@@ -96,9 +100,18 @@ func (s fileStore) Update(ctx context.Context, edit func(*htpasswd.File) error) 
 			return false, err
 		}
 	}
+	return s.locked(ctx, func(ctx context.Context) (bool, error) { return s.FileStore.Update(ctx, edit) })
+}
+
+func (s fileStore) Rewrite(ctx context.Context, fix func([]byte) []byte) (bool, error) {
+	return s.locked(ctx, func(ctx context.Context) (bool, error) { return s.FileStore.Rewrite(ctx, fix) })
+}
+
+// locked bounds how long an edit waits for its lock.
+func (s fileStore) locked(ctx context.Context, edit func(context.Context) (bool, error)) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	changed, err := s.FileStore.Update(ctx, edit)
+	changed, err := edit(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = fail(exitIO, "another process is editing it; --lock-timeout waits longer", "%s was still locked after %s", s.Path, s.timeout)
 	}
@@ -143,10 +156,36 @@ func (s *stream) Update(ctx context.Context, edit func(*htpasswd.File) error) (b
 	if _, err := f.WriteTo(&text); err != nil {
 		return false, err
 	}
-	if _, err := s.out.Write(text.Bytes()); err != nil {
+	return s.write(text.Bytes())
+}
+
+func (s *stream) Rewrite(ctx context.Context, fix func([]byte) []byte) (bool, error) {
+	if _, err := s.Read(ctx); s.err != nil {
+		return false, err
+	}
+	text := fix(s.text)
+	if _, err := htpasswd.Parse(text); err != nil {
+		return false, fmt.Errorf("standard input: %w", err)
+	}
+	return s.write(text)
+}
+
+func (s *stream) write(text []byte) (changed bool, err error) {
+	if _, err := s.out.Write(text); err != nil {
 		return false, fmt.Errorf("%w: %w", errOutput, err)
 	}
-	return !bytes.Equal(text.Bytes(), s.text), nil
+	return !bytes.Equal(text, s.text), nil
+}
+
+// text reads a store as it is, also one that the registry would refuse.
+func (t target) text(ctx context.Context) ([]byte, error) {
+	f, err := t.Read(ctx)
+	if f == nil {
+		return nil, err
+	}
+	var text bytes.Buffer
+	_, err = f.WriteTo(&text)
+	return text.Bytes(), err
 }
 
 // readOrEmpty reads a store that an edit may create.
@@ -167,7 +206,7 @@ func (m *modeFlag) Type() string   { return "octal" }
 func (m *modeFlag) Set(s string) error {
 	n, err := strconv.ParseUint(s, 8, 32)
 	if err != nil || n&^0o777 != 0 || n&0o600 != 0o600 {
-		return errors.New("not a mode")
+		return flagProblem("takes an octal mode that lets the owner read and write, such as 0640")
 	}
 	*m = modeFlag(n)
 	return nil

@@ -19,7 +19,7 @@ func (a *app) newUser() *cobra.Command {
 		Example: `  registryctl user add elton
   registryctl user list -f C:\auth\registry.htpasswd`,
 	}
-	cmd.AddCommand(a.newUserAdd(), a.newUserPasswd(), a.newUserRemove(), a.newUserRename(), a.newUserVerify(), a.newUserList())
+	cmd.AddCommand(a.newUserAdd(), a.newUserPasswd(), a.newUserRemove(), a.newUserRename(), a.newUserVerify(), a.newUserList(), a.newUserImport())
 	asGroup(cmd)
 	return cmd
 }

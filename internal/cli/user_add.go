@@ -63,7 +63,7 @@ func (a *app) printUser(cmd *cobra.Command, source *passwordSource, user string)
 	if err != nil {
 		return err
 	}
-	h, err := a.encode(cmd.Context(), s, source.cost)
+	h, err := a.encode(cmd.Context(), s, source.cost.value)
 	if err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func (c userAdd) run() error {
 	if err != nil {
 		return err
 	}
-	cost := c.source.newCost(entry.Hash)
+	cost := c.source.cost.of(entry.Hash)
 	current := false
 	if exists {
 		if current, err = c.current(s, entry.Hash, cost); err != nil {
@@ -159,15 +159,6 @@ func (c userAdd) current(s secret, h htpasswd.Hash, cost int) (bool, error) {
 		return false, nil
 	}
 	return err == nil, err
-}
-
-// newCost is the cost of a new hash in the place of this one: what --cost says,
-// else the default, but never less than there was.
-func (p *passwordSource) newCost(old htpasswd.Hash) int {
-	if cost, ok := old.Cost(); ok && !p.costGiven() {
-		return min(max(cost, p.cost), htpasswd.MaxCost)
-	}
-	return p.cost
 }
 
 // reveal prints a generated password, after it has been set.

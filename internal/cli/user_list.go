@@ -3,7 +3,6 @@ package cli
 import (
 	"bytes"
 	"encoding/csv"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strconv"
@@ -16,7 +15,7 @@ import (
 )
 
 func (a *app) newUserList() *cobra.Command {
-	format := formatFlag("table")
+	format := formatFlag{value: "table", allowed: []string{"table", "name", "json", "csv"}}
 	cmd := &cobra.Command{
 		Use:     "list",
 		Aliases: []string{"ls"},
@@ -28,15 +27,10 @@ a header. No hash is ever shown.`,
 		Example: `  registryctl user list
   registryctl user list -o name
   registryctl user list -o json | ConvertFrom-Json      (PowerShell)`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return fail(exitUsage, "-f names the file", "user list takes no arguments")
-			}
-			return nil
-		},
+		Args:              noOperands,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.userList(cmd, string(format))
+			return a.userList(cmd, format.value)
 		},
 	}
 	format.register(cmd)
@@ -158,31 +152,4 @@ func writeCSV(w io.Writer, f *htpasswd.File) error {
 	}
 	table.Flush()
 	return table.Error()
-}
-
-// writeJSON writes v as a machine reads it and a person can.
-func writeJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
-}
-
-// formatFlag is -o, one of listFormats.
-type formatFlag string
-
-func (o *formatFlag) String() string { return string(*o) }
-func (o *formatFlag) Type() string   { return "format" }
-
-func (o *formatFlag) Set(s string) error {
-	if listFormats[s] == nil {
-		return fmt.Errorf("unknown format")
-	}
-	*o = formatFlag(s)
-	return nil
-}
-
-func (o *formatFlag) register(cmd *cobra.Command) {
-	cmd.Flags().VarP(o, "output", "o", "table, name, json or csv")
-	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "name", "json", "csv"}, cobra.ShellCompDirectiveNoFileComp))
 }

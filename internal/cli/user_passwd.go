@@ -46,7 +46,7 @@ func (a *app) userPasswd(cmd *cobra.Command, source *passwordSource, user string
 	if err != nil {
 		return err
 	}
-	h, err := a.encode(ctx, s, source.newCost(entry.Hash))
+	h, err := a.encode(ctx, s, source.cost.of(entry.Hash))
 	if err != nil {
 		return err
 	}

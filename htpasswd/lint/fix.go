@@ -1,0 +1,211 @@
+package lint
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/registryctl/registryctl/htpasswd"
+	"github.com/registryctl/registryctl/internal/charset"
+	"github.com/registryctl/registryctl/internal/crypt"
+)
+
+// A Change is something that Fix did.
+type Change struct {
+	Kind Kind   `json:"kind"` // of the finding that is gone
+	Line int    `json:"line"` // in the text before; 0 for the file as a whole
+	Done string `json:"done"` // holds no hash and no text of the file
+}
+
+// Fix makes the text right for the registry where that needs no guess, and says
+// what it did. Nothing is lost: a line that is no entry becomes a comment, and
+// of a user's several lines only those go that did not count. What Fix returns
+// it would return unchanged.
+//
+// It cannot make a password valid: users whose hash the registry does not take
+// stay as they are.
+func Fix(text []byte) (fixed []byte, changes []Change) {
+	x := &fixer{}
+	text, ok := x.decode(text)
+	if !ok {
+		return text, nil
+	}
+	x.split(text)
+	x.trim()
+	x.dedupe()
+	return x.join(), x.changes
+}
+
+type fixer struct {
+	lineEnd string
+	lines   []fixedLine
+	changes []Change
+}
+
+// A fixedLine is a line of the new text, without its line end.
+type fixedLine struct {
+	number int // of the line in the text before
+	text   string
+	end    string
+}
+
+func (x *fixer) did(kind Kind, line int, format string, args ...any) {
+	x.changes = append(x.changes, Change{kind, line, fmt.Sprintf(format, args...)})
+}
+
+// decode makes UTF-8 of UTF-16; ok is false where that is not possible.
+func (x *fixer) decode(text []byte) (decoded []byte, ok bool) {
+	_, wide := charset.UTF16Order(text)
+	decoded, err := charset.Decode(text)
+	switch {
+	case err != nil:
+		return text, false
+	case wide:
+		x.did(UTF16, 0, "written as UTF-8 instead of UTF-16")
+	case len(decoded) != len(text):
+		x.did(BOM, 1, "byte order mark removed")
+	}
+	return decoded, true
+}
+
+// split makes lines of the text: also where a carriage return alone, or nothing,
+// stands between two records.
+func (x *fixer) split(text []byte) {
+	x.lineEnd = "\n"
+	if i := bytes.LastIndexByte(text, '\n'); i > 0 && text[i-1] == '\r' {
+		x.lineEnd = "\r\n"
+	}
+	number := 0
+	for line := range bytes.Lines(text) {
+		number++
+		body := strings.TrimSuffix(string(line), "\n")
+		end := string(line[len(body):])
+		if trimmed := strings.TrimRight(body, "\r"); end != "" || strings.Contains(trimmed, "\r") {
+			end = body[len(trimmed):] + end
+			body = trimmed
+		}
+		parts := strings.Split(body, "\r")
+		if len(parts) > 1 {
+			x.did(LoneCR, number, "line ends put in the place of carriage returns")
+		}
+		for i, part := range parts {
+			partEnd := x.lineEnd
+			if i == len(parts)-1 {
+				partEnd = end
+			}
+			x.unglue(number, part, partEnd)
+		}
+	}
+	if n := len(x.lines); n > 0 && !strings.HasSuffix(x.lines[n-1].end, "\n") {
+		x.lines[n-1].end = x.lineEnd
+		x.did(NoNewline, x.lines[n-1].number, "final newline added")
+	}
+}
+
+// unglue adds a line, or the records that one holds.
+func (x *fixer) unglue(number int, body, end string) {
+	record := strings.TrimSpace(body)
+	user, hash, ok := strings.Cut(record, ":")
+	if ok && record[0] != '#' {
+		if scheme, n := crypt.Scan(hash); scheme != "" && isGlued(hash[n:]) {
+			x.did(GluedLines, number, "line end put behind the hash of user %q", user)
+			first := body[:strings.Index(body, record)+len(user)+1+n]
+			x.add(number, first, x.lineEnd)
+			x.unglue(number, body[len(first):], end)
+			return
+		}
+	}
+	x.add(number, body, end)
+}
+
+// add adds a line; one that is no entry as a comment.
+func (x *fixer) add(number int, body, end string) {
+	const mark = "# "
+	record := strings.TrimSpace(body)
+	isEntry := record == "" || record[0] == '#' || strings.Contains(record, ":")
+	switch length := len(body) + len(strings.TrimSuffix(end, "\n")); {
+	case length > htpasswd.MaxLineBytes || !isEntry && len(mark)+length > htpasswd.MaxLineBytes:
+		x.did(LineTooLong, number, "cut into comments")
+		for part := range slices.Chunk([]byte(body), htpasswd.MaxLineBytes/2) {
+			x.lines = append(x.lines, fixedLine{number, mark + string(part), x.lineEnd})
+		}
+		return
+	case !isEntry:
+		x.did(NoColon, number, "made a comment")
+		body = mark + body
+	}
+	x.lines = append(x.lines, fixedLine{number, body, end})
+}
+
+// trim removes the blanks around a user's name and before a hash. Where that
+// would make one user of two, which of them is meant is not known.
+func (x *fixer) trim() {
+	users := make(map[string]int)
+	for _, l := range x.lines {
+		if user, _, ok := l.record(); ok {
+			users[strings.TrimSpace(user)]++
+		}
+	}
+	same := make(map[string]int)
+	for _, l := range x.lines {
+		if user, _, ok := l.record(); ok {
+			same[user]++
+		}
+	}
+	for i, l := range x.lines {
+		user, hash, ok := l.record()
+		if !ok {
+			continue
+		}
+		name := strings.TrimSpace(user)
+		if name != user && name != "" && users[name] == same[user] && htpasswd.ValidateUser(name) == nil {
+			x.did(BlankAroundName, l.number, "blanks around the name of user %q removed", name)
+			l.text = strings.Replace(l.text, user+":", name+":", 1)
+			user = name
+		}
+		if trimmed := strings.TrimLeft(hash, " \t"); trimmed != hash {
+			x.did(BlankBeforeHash, l.number, "blanks before the hash of user %q removed", user)
+			l.text = strings.Replace(l.text, user+":"+hash, user+":"+trimmed, 1)
+		}
+		x.lines[i] = l
+	}
+}
+
+// dedupe keeps a user's last line, which is the one that the registry goes by.
+func (x *fixer) dedupe() {
+	last := make(map[string]int)
+	for i, l := range x.lines {
+		if user, _, ok := l.record(); ok {
+			last[user] = i
+		}
+	}
+	kept := x.lines[:0]
+	for i, l := range x.lines {
+		user, _, ok := l.record()
+		if ok && last[user] != i {
+			x.did(Duplicate, l.number, "line of user %q removed, as line %d counts", user, x.lines[last[user]].number)
+			continue
+		}
+		kept = append(kept, l)
+	}
+	x.lines = kept
+}
+
+// record reads the line as the registry does.
+func (l fixedLine) record() (user, hash string, ok bool) {
+	record := strings.TrimSpace(l.text)
+	if record == "" || record[0] == '#' {
+		return "", "", false
+	}
+	return strings.Cut(record, ":")
+}
+
+func (x *fixer) join() []byte {
+	var text bytes.Buffer
+	for _, l := range x.lines {
+		text.WriteString(l.text)
+		text.WriteString(l.end)
+	}
+	return text.Bytes()
+}

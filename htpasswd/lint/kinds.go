@@ -1,0 +1,141 @@
+package lint
+
+// A Kind says what a finding is about. Its text is an identifier that stays.
+type Kind string
+
+// The kinds of findings; what each is, and does at each server, is in the table
+// below.
+const (
+	UTF16            Kind = "utf-16"
+	BOM              Kind = "byte-order-mark"
+	BOMBeforeComment Kind = "byte-order-mark-before-comment"
+	NoColon          Kind = "no-colon"
+	LineTooLong      Kind = "line-too-long"
+	LoneCR           Kind = "lone-cr"
+	GluedLines       Kind = "glued-lines"
+	BlankAroundLine  Kind = "blank-around-line"
+	BlankAroundName  Kind = "blank-around-name"
+	BlankBeforeHash  Kind = "blank-before-hash"
+	EmptyName        Kind = "empty-name"
+	BadName          Kind = "bad-name"
+	Duplicate        Kind = "duplicate-user"
+	EmptyHash        Kind = "empty-hash"
+	UnknownHash      Kind = "unknown-hash"
+	NotBcrypt        Kind = "not-bcrypt"
+	PlainHash        Kind = "plain-password"
+	SSHAHash         Kind = "ssha-hash"
+	BrokenBcrypt     Kind = "broken-bcrypt"
+	RefusedPrefix    Kind = "refused-prefix"
+	TextAfterHash    Kind = "text-after-hash"
+	ThirdField       Kind = "third-field"
+	LowCost          Kind = "low-cost"
+	HighCost         Kind = "high-cost"
+	NoNewline        Kind = "no-final-newline"
+	OthersRead       Kind = "readable-by-others"
+	OthersWrite      Kind = "writable-by-others"
+	OwnerOnly        Kind = "readable-by-owner-only"
+)
+
+// An effect is what a kind comes to at a server.
+type effect struct {
+	severity Severity
+	does     string
+}
+
+type effects map[Server]effect
+
+// everywhere is for what does not depend on the server.
+func everywhere(s Severity, does string) effects {
+	return effects{Registry: {s, does}, Nginx: {s, does}, Apache: {s, does}}
+}
+
+const (
+	fixIt  = "registryctl check --fix mends it"
+	passwd = "registryctl user passwd sets a new password, as bcrypt"
+)
+
+// kinds has each kind: what it is, what it does at which server, and what to do
+// about it. At a server that is not named it is no finding.
+var kinds = map[Kind]struct {
+	what string // with a place for each detail
+	at   effects
+	hint string
+}{
+	UTF16: {"the file is UTF-16, as Windows PowerShell 5.1 writes it with > and Out-File", effects{
+		Registry: {Error, "the registry cannot read it, and lets nobody in"},
+		Nginx:    {Error, "nginx finds no user in it"},
+		Apache:   {Error, "Apache httpd finds no user in it"},
+	}, fixIt},
+	BOM: {"a byte order mark before the first user", effects{
+		Registry: {Error, "the registry takes it for a part of the name"},
+		Nginx:    {Error, "nginx takes it for a part of the name"},
+		Apache:   {Error, "Apache httpd takes it for a part of the name"},
+	}, fixIt},
+	BOMBeforeComment: {"a byte order mark before a comment", effects{
+		Registry: {Warning, "the registry does not see that it is one"},
+		Nginx:    {Warning, "nginx does not see that it is one"},
+		Apache:   {Warning, "Apache httpd does not see that it is one"},
+	}, fixIt},
+	NoColon: {"no colon in the line", effects{
+		Registry: {Error, "the registry answers 400 to everyone"},
+		Nginx:    {Warning, "nginx skips it"},
+		Apache:   {Warning, "Apache httpd skips it"},
+	}, "registryctl check --fix makes it a comment"},
+	LineTooLong: {"a line of more than 65,535 bytes", effects{
+		Registry: {Error, "the registry answers 400 to everyone"},
+	}, "registryctl check --fix makes comments of it"},
+	LoneCR: {"a carriage return where a line should end", effects{
+		Registry: {Error, "the registry does not see the users behind it"},
+		Nginx:    {Error, "nginx does not see the users behind it"},
+		Apache:   {Error, "Apache httpd does not see the users behind it"},
+	}, fixIt},
+	GluedLines: {"another record behind the hash, without a line end between them", effects{
+		Registry: {Error, "the registry does not see the second user"},
+		Nginx:    {Error, "nginx lets neither user in"},
+		Apache:   {Error, "Apache httpd lets neither user in"},
+	}, fixIt},
+	BlankAroundLine: {"blanks around the line", effects{
+		Nginx: {Error, "nginx takes them for a part of the name or the hash"},
+	}, "remove them"},
+	BlankAroundName: {"blanks around the name", everywhere(Error, "it is another name than the one without them"), fixIt},
+	BlankBeforeHash: {"blanks before the hash", everywhere(Error, "they are taken for a part of it, and no password is right"), fixIt},
+	EmptyName:       {"no user name", everywhere(Warning, "who has the password gets in without a name"), "registryctl user remove '' removes it"},
+	BadName:         {"the name %s", everywhere(Warning, "few clients can log in with it"), "registryctl user rename gives it another one"},
+	Duplicate: {"the same user is on line %d as well", effects{
+		Registry: {Warning, "the registry goes by the last line, and this one does not count"},
+		Nginx:    {Warning, "nginx goes by the first line, and this one does not count"},
+		Apache:   {Warning, "Apache httpd goes by the first line, and this one does not count"},
+	}, "registryctl check --fix keeps the last line"},
+	EmptyHash:   {"no hash", everywhere(Error, "no password is right"), passwd},
+	UnknownHash: {"a hash of no known scheme", everywhere(Error, "no password is right"), passwd},
+	NotBcrypt: {"%s hash", effects{
+		Registry: {Error, "the registry accepts only bcrypt"},
+	}, passwd},
+	PlainHash: {"the password itself, unhashed", effects{
+		Nginx:  {Warning, "nginx takes it, and everyone who reads the file has it"},
+		Apache: {Error, "Apache httpd does not know this form"},
+	}, passwd},
+	SSHAHash: {"ssha hash", effects{
+		Apache: {Error, "Apache httpd does not know it"},
+	}, passwd},
+	BrokenBcrypt: {"a bcrypt hash that is cut or damaged", everywhere(Error, "no password is right"), passwd},
+	RefusedPrefix: {"a bcrypt hash that begins with %s", effects{
+		Apache: {Error, "Apache httpd takes only $2y$ and $2a$"},
+	}, passwd},
+	TextAfterHash: {"text behind the hash", effects{
+		Registry: {Warning, "the registry does not look at it, other servers do"},
+		Nginx:    {Error, "nginx takes it for a part of the hash, and no password is right"},
+		Apache:   {Error, "Apache httpd takes it for a part of the hash, and no password is right"},
+	}, passwd},
+	ThirdField: {"a third field behind the hash", everywhere(Warning, "it means nothing"), "remove it"},
+	LowCost:    {"cost %d is below 10", everywhere(Warning, "whoever gets hold of the file can try many passwords a second"), "registryctl user passwd sets it anew, at cost 10"},
+	HighCost:   {"cost %d is above 12", everywhere(Warning, "each request takes long"), "registryctl user passwd --cost 10 sets it anew"},
+	NoNewline:  {"no newline at the end of the file", everywhere(Warning, "what another tool appends would be glued to the last line"), fixIt},
+	OthersRead: {"everyone on the machine may read the file", everywhere(Warning, "they can try passwords against its hashes"), "chmod o-r"},
+	OthersWrite: {"everyone on the machine may write the file",
+		everywhere(Warning, "they can let themselves in"), "chmod o-w"},
+	OwnerOnly: {"only root may read the file", effects{
+		Nginx:  {Error, "the workers of nginx run as another user, and answer 500"},
+		Apache: {Error, "the workers of Apache httpd run as another user, and answer 500"},
+	}, "chgrp it to the group of the server and chmod g+r"},
+}

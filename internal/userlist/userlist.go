@@ -1,0 +1,311 @@
+// Package userlist reads the lists from which users are provisioned: lines of
+// name:password, CSV with a header, JSON. It tells every entry that is wrong,
+// with its line.
+package userlist
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/registryctl/registryctl/htpasswd"
+	"github.com/registryctl/registryctl/internal/charset"
+)
+
+// A User is one entry of a list: with a password, a hash made elsewhere, or
+// neither.
+type User struct {
+	Line     int // counted from 1
+	Name     string
+	Password []byte        // nil if there is none
+	Hash     htpasswd.Hash // bcrypt, or the zero Hash
+}
+
+// HasHash reports whether the entry brings a hash instead of a password.
+func (u User) HasHash() bool { return u.Hash.Scheme() == htpasswd.Bcrypt }
+
+// ErrNoEntry is the reason of an entry that cannot be read at all, or whose hash
+// the registry does not take. The other reasons are htpasswd.ErrInvalidUser,
+// htpasswd.ErrInvalidPassword and htpasswd.ErrUserExists.
+var ErrNoEntry = errors.New("not an entry")
+
+// A Problem is an entry that is wrong. It holds no password and no text of the list.
+type Problem struct {
+	Line int
+	Err  error
+}
+
+// The formats of a list.
+const (
+	Lines = "lines"
+	CSV   = "csv"
+	JSON  = "json"
+)
+
+// Guess returns the format of a list by the extension of its name, else by how
+// it begins.
+func Guess(name string, text []byte) string {
+	switch strings.ToLower(filepath.Ext(name)) {
+	case ".csv":
+		return CSV
+	case ".json", ".jsonl", ".ndjson":
+		return JSON
+	case ".txt", ".htpasswd":
+		return Lines
+	}
+	if decoded, err := charset.Decode(text); err == nil {
+		text = decoded
+	}
+	begin := bytes.TrimSpace(text)
+	if len(begin) > 0 && (begin[0] == '{' || begin[0] == '[') {
+		return JSON
+	}
+	first, _, _ := bytes.Cut(skipType(text), []byte("\n"))
+	if header, err := csv.NewReader(bytes.NewReader(first)).Read(); err == nil && len(header) > 1 && column(header, nameColumns) >= 0 {
+		return CSV
+	}
+	return Lines
+}
+
+// Parse reads a list in the given format. Where there are problems the users are
+// those of the other entries.
+func Parse(text []byte, format string) (users []User, problems []Problem) {
+	text, err := charset.Decode(text)
+	if err != nil {
+		return nil, []Problem{{1, fmt.Errorf("%w: %w", ErrNoEntry, err)}}
+	}
+	p := &parser{}
+	switch format {
+	case CSV:
+		p.csv(text)
+	case JSON:
+		p.json(text)
+	default:
+		p.lines(text)
+	}
+	p.refuseTwice()
+	return p.users, p.problems
+}
+
+type parser struct {
+	users    []User
+	problems []Problem
+}
+
+func (p *parser) problem(line int, format string, args ...any) {
+	p.problems = append(p.problems, Problem{line, fmt.Errorf(format, args...)})
+}
+
+// add notes an entry; value is its password or hash, nil if it has none.
+func (p *parser) add(line int, name string, value []byte) {
+	if err := htpasswd.ValidateUser(name); err != nil {
+		p.problem(line, "%w", err)
+		return
+	}
+	u := User{Line: line, Name: name}
+	switch h, err := htpasswd.ParseHash(string(value)); {
+	case value == nil:
+	case err == nil && h.Scheme() == htpasswd.Bcrypt:
+		u.Hash = h
+	case isForeignHash(value):
+		// Taken for a password it would let in whoever has read the old file.
+		p.problem(line, "%w: the registry accepts no hash but bcrypt, and this one is %s", ErrNoEntry, describe(h))
+		return
+	default:
+		if err := htpasswd.ValidatePassword(value); err != nil {
+			p.problem(line, "%w", err)
+			return
+		}
+		u.Password = value
+	}
+	p.users = append(p.users, u)
+}
+
+func isForeignHash(value []byte) bool {
+	for _, prefix := range []string{"$2a$", "$2b$", "$2x$", "$2y$", "$apr1$", "$1$", "$5$", "$6$", "$y$", "{SHA}", "{SSHA}"} {
+		if bytes.HasPrefix(value, []byte(prefix)) {
+			return true
+		}
+	}
+	return false
+}
+
+func describe(h htpasswd.Hash) string {
+	if h.Scheme() == "" {
+		return "cut or damaged"
+	}
+	return string(h.Scheme())
+}
+
+// refuseTwice makes a problem of a name that is listed again: which password is
+// meant is not known.
+func (p *parser) refuseTwice() {
+	first := make(map[string]int, len(p.users))
+	for _, u := range p.users {
+		if line, ok := first[u.Name]; ok {
+			p.problem(u.Line, "%w: the same name is on line %d", htpasswd.ErrUserExists, line)
+			continue
+		}
+		first[u.Name] = u.Line
+	}
+	slices.SortStableFunc(p.problems, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
+}
+
+func (p *parser) lines(text []byte) {
+	n := 0
+	for line := range bytes.Lines(text) {
+		n++
+		line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
+		if len(bytes.TrimSpace(line)) == 0 || line[0] == '#' {
+			continue
+		}
+		name, password, ok := bytes.Cut(line, []byte{':'})
+		if !ok {
+			p.add(n, string(line), nil)
+			continue
+		}
+		p.add(n, string(name), notNil(password))
+	}
+}
+
+// notNil keeps an empty password, which is a problem, from being none at all.
+func notNil(password []byte) []byte {
+	if password == nil {
+		return []byte{}
+	}
+	return password
+}
+
+var (
+	nameColumns     = []string{"name", "user", "username"}
+	passwordColumns = []string{"password", "hash"}
+)
+
+// column finds a column by one of its names, in any case; -1 if there is none.
+func column(header []string, names []string) int {
+	return slices.IndexFunc(header, func(title string) bool {
+		return slices.Contains(names, strings.ToLower(strings.TrimSpace(title)))
+	})
+}
+
+// skipType leaves out the line that Windows PowerShell's Export-Csv begins with.
+func skipType(text []byte) []byte {
+	if bytes.HasPrefix(text, []byte("#TYPE")) {
+		_, text, _ = bytes.Cut(text, []byte("\n"))
+	}
+	return text
+}
+
+func (p *parser) csv(text []byte) {
+	rest := skipType(text)
+	skipped := bytes.Count(text[:len(text)-len(rest)], []byte{'\n'})
+	r := csv.NewReader(bytes.NewReader(rest))
+	r.FieldsPerRecord = -1
+	header, err := r.Read()
+	if errors.Is(err, io.EOF) {
+		return
+	}
+	name, password := column(header, nameColumns), column(header, passwordColumns)
+	if err != nil || name < 0 {
+		p.problem(skipped+1, "%w: no CSV header with a column \"name\"", ErrNoEntry)
+		return
+	}
+	for {
+		record, err := r.Read()
+		var bad *csv.ParseError
+		switch {
+		case errors.Is(err, io.EOF):
+			return
+		case errors.As(err, &bad):
+			p.problem(skipped+bad.Line, "%w: %w", ErrNoEntry, bad.Err)
+			return
+		}
+		line, _ := r.FieldPos(0)
+		line += skipped
+		switch {
+		case len(record) <= name:
+			p.problem(line, "%w: too few columns", ErrNoEntry)
+		case password < 0 || len(record) <= password || record[password] == "":
+			p.add(line, record[name], nil)
+		default:
+			p.add(line, record[name], []byte(record[password]))
+		}
+	}
+}
+
+// A jsonUser is an object of the list. Other fields are left out of account.
+type jsonUser struct {
+	Name, User, Username *string
+	Password, Hash       *string
+}
+
+func (p *parser) json(text []byte) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	lines := lineCounter{text: text}
+	isArray := bytes.HasPrefix(bytes.TrimSpace(text), []byte("["))
+	if isArray {
+		_, _ = d.Token()
+	}
+	for d.More() {
+		line := lines.at(int(d.InputOffset()))
+		var u jsonUser
+		err := d.Decode(&u)
+		var wrongType *json.UnmarshalTypeError
+		if err != nil {
+			p.problem(line, "%w: no JSON object with the strings \"name\" and \"password\"", ErrNoEntry)
+			if errors.As(err, &wrongType) {
+				continue
+			}
+			return // nothing behind a syntax error can be read
+		}
+		name := firstOf(u.Name, u.User, u.Username)
+		value := firstOf(u.Password, u.Hash)
+		switch {
+		case name == nil:
+			p.problem(line, "%w: no \"name\"", ErrNoEntry)
+		case value == nil:
+			p.add(line, *name, nil)
+		default:
+			p.add(line, *name, []byte(*value))
+		}
+	}
+	if isArray {
+		if _, err := d.Token(); err != nil {
+			p.problem(lines.at(len(text)), "%w: the JSON array does not end", ErrNoEntry)
+		}
+	}
+}
+
+func firstOf(values ...*string) *string {
+	for _, v := range values {
+		if v != nil {
+			return v
+		}
+	}
+	return nil
+}
+
+// A lineCounter tells the line of the next value, for offsets that only grow.
+type lineCounter struct {
+	text []byte
+	from int
+	line int
+}
+
+func (c *lineCounter) at(offset int) int {
+	for offset < len(c.text) && bytes.IndexByte([]byte(" \t\r\n,["), c.text[offset]) >= 0 {
+		offset++
+	}
+	if offset > c.from {
+		c.line += bytes.Count(c.text[c.from:offset], []byte{'\n'})
+		c.from = offset
+	}
+	return c.line + 1
+}

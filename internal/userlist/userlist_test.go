@@ -1,0 +1,118 @@
+package userlist
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/registryctl/registryctl/htpasswd"
+)
+
+const hash = "$2y$04$nqgXJbxWx3BLfgdqva9c2uIJ6shG6Bg8r44Hvx9v3Hq9wiT2Bt0wC"
+
+// show is "line name=password", with the kind of the hash or "none" instead.
+func show(u User) string {
+	switch {
+	case u.HasHash():
+		return fmt.Sprintf("%d %s=%s", u.Line, u.Name, u.Hash)
+	case u.Password == nil:
+		return fmt.Sprintf("%d %s none", u.Line, u.Name)
+	}
+	return fmt.Sprintf("%d %s=%q", u.Line, u.Name, u.Password)
+}
+
+func TestParse(t *testing.T) {
+	for name, c := range map[string]struct {
+		file, text, format string
+		want               []string
+	}{
+		"nothing":          {"", "", Lines, nil},
+		"lines":            {"", "# users\nelton:d0cker\n\nfrancis:a:b \n", Lines, []string{`2 elton="d0cker"`, `4 francis="a:b "`}},
+		"CRLF":             {"", "elton:d0cker\r\nfrancis:x", Lines, []string{`1 elton="d0cker"`, `2 francis="x"`}},
+		"byte order mark":  {"", "\ufeffelton:d0cker\r\n", Lines, []string{`1 elton="d0cker"`}},
+		"UTF-16":           {"", "\xff\xfee\x00:\x00p\x00\r\x00\n\x00", Lines, []string{`1 e="p"`}},
+		"ready hash":       {"", "elton:" + hash + "\n", Lines, []string{"1 elton=bcrypt(4)"}},
+		"names only":       {"", "elton\n", Lines, []string{"1 elton none"}},
+		"CSV":              {"", "name,password\nelton,d0cker\n\"a, b\",\"x\"\"y\"\n", CSV, []string{`2 elton="d0cker"`, `3 a, b="x\"y"`}},
+		"CSV by its name":  {"users.CSV", "NAME\nelton\n", CSV, []string{"2 elton none"}},
+		"Export-Csv":       {"", "\ufeff#TYPE System.Management.Automation.PSCustomObject\r\n\"Name\",\"Password\"\r\n\"elton\",\"d0cker\"\r\n", CSV, []string{`3 elton="d0cker"`}},
+		"other columns":    {"", "Email,Username,Hash\nx@y,elton," + hash + "\n", CSV, []string{"2 elton=bcrypt(4)"}},
+		"CSV without one":  {"", "name,password\nelton,\nfrancis\n", CSV, []string{"2 elton none", "3 francis none"}},
+		"CSV of one line":  {"", "name,password", CSV, nil},
+		"JSON":             {"", "[\n {\"name\": \"elton\", \"password\": \"d0cker\"},\n {\"user\": \"francis\", \"hash\": \"" + hash + "\"}\n]\n", JSON, []string{`2 elton="d0cker"`, "3 francis=bcrypt(4)"}},
+		"JSON lines":       {"", "{\"name\":\"elton\",\"password\":\"密码\"}\n\n{\"name\":\"francis\"}\n", JSON, []string{`1 elton="密码"`, "3 francis none"}},
+		"empty JSON":       {"", "[]", JSON, nil},
+		"JSON by its name": {"users.json", "", JSON, nil},
+		"lines by name":    {"users.txt", "{x:y\n", Lines, []string{`1 {x="y"`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			format := Guess(c.file, []byte(c.text))
+			require.Equal(t, c.format, format)
+			users, problems := Parse([]byte(c.text), format)
+			require.Empty(t, problems)
+			var got []string
+			for _, u := range users {
+				got = append(got, show(u))
+			}
+			assert.Equal(t, c.want, got)
+		})
+	}
+}
+
+func TestProblems(t *testing.T) {
+	long := strings.Repeat("x", 73)
+	for name, c := range map[string]struct {
+		text, format string
+		want         map[int]error
+	}{
+		"all of them": {
+			"elton:d0cker\n#c\n a:x\nb:\nc:" + long + "\nd:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\ne:$2y$10$short\nelton:y\n", Lines,
+			map[int]error{3: htpasswd.ErrInvalidUser, 4: htpasswd.ErrInvalidPassword, 5: htpasswd.ErrInvalidPassword, 6: ErrNoEntry, 7: ErrNoEntry, 8: htpasswd.ErrUserExists},
+		},
+		"broken UTF-16":   {"\xff\xfee\x00:", Lines, map[int]error{1: ErrNoEntry}},
+		"no header":       {"elton,d0cker\n", CSV, map[int]error{1: ErrNoEntry}},
+		"broken CSV":      {"name,password\nelton,x\nfrancis,\"y\n", CSV, map[int]error{3: ErrNoEntry}},
+		"bad name in CSV": {"name,password\n,x\n", CSV, map[int]error{2: htpasswd.ErrInvalidUser}},
+		"no objects":      {"[\"elton\",\n 5,\n {}]", JSON, map[int]error{1: ErrNoEntry, 2: ErrNoEntry, 3: ErrNoEntry}},
+		"broken JSON":     {"[{\"name\":\"elton\"},\n {\"name", JSON, map[int]error{2: ErrNoEntry}},
+		"cut JSON":        {"[{\"name\":\"elton\"}\n", JSON, map[int]error{2: ErrNoEntry}},
+		"empty password":  {"{\"name\":\"elton\",\"password\":\"\"}", JSON, map[int]error{1: htpasswd.ErrInvalidPassword}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, problems := Parse([]byte(c.text), c.format)
+			got := make(map[int]error)
+			for _, p := range problems {
+				for _, kind := range []error{ErrNoEntry, htpasswd.ErrInvalidUser, htpasswd.ErrInvalidPassword, htpasswd.ErrUserExists} {
+					if errors.Is(p.Err, kind) {
+						got[p.Line] = kind
+					}
+				}
+				assert.NotContains(t, p.Err.Error(), "short")
+				assert.NotContains(t, p.Err.Error(), "{SHA}")
+			}
+			assert.Equal(t, c.want, got)
+			assert.Len(t, problems, len(c.want))
+		})
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, s := range []string{"elton:d0cker\n", "name,password\n\"a\",b\n", "[{\"name\":\"a\",\"password\":\"b\"}]", "\ufeff#TYPE x\r\n", "\xff\xfee\x00:\x00"} {
+		f.Add([]byte(s), "x.csv")
+		f.Add([]byte(s), "")
+	}
+	f.Fuzz(func(t *testing.T, text []byte, name string) {
+		users, _ := Parse(text, Guess(name, text))
+		for _, u := range users {
+			require.NoError(t, htpasswd.ValidateUser(u.Name))
+			require.Positive(t, u.Line)
+			if u.Password != nil {
+				require.NoError(t, htpasswd.ValidatePassword(u.Password))
+			}
+		}
+	})
+}
