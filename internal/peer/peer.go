@@ -1,0 +1,74 @@
+// Package peer gives tests the real programs that an htpasswd file is for: a
+// registry, its clients, and registryctl itself as a person would run it.
+package peer
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Need skips the test, naming what is missing, unless every program is on
+// PATH. With REQUIRE_PEERS=1 it fails the test instead, so that a run that is
+// meant to prove everything cannot pass by skipping.
+func Need(t testing.TB, programs ...string) {
+	t.Helper()
+	var missing []string
+	for _, p := range programs {
+		if _, err := exec.LookPath(p); err != nil {
+			missing = append(missing, p)
+		}
+	}
+	switch {
+	case len(missing) == 0:
+	case os.Getenv("REQUIRE_PEERS") == "1":
+		t.Fatalf("missing on PATH: %s", strings.Join(missing, ", "))
+	default:
+		t.Skipf("missing on PATH: %s", strings.Join(missing, ", "))
+	}
+}
+
+var build = sync.OnceValues(func() (path string, err error) {
+	// Beside the test binary: go test removes that folder when the run is
+	// over, which no Cleanup of a single test could do in time.
+	self, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	dir, err := os.MkdirTemp(filepath.Dir(self), "peer-")
+	if err != nil {
+		return "", err
+	}
+	path = filepath.Join(dir, "registryctl")
+	if runtime.GOOS == "windows" {
+		path += ".exe"
+	}
+	// Without VCS information, which fails in a checkout that belongs to
+	// somebody else.
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", path, "github.com/registryctl/registryctl/cmd/registryctl")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// Build builds cmd/registryctl, once for each test binary, and returns the
+// program's path. Where there is no Go, as under wine, TEST_REGISTRYCTL names a
+// program that is built already.
+func Build(t testing.TB) string {
+	t.Helper()
+	if path := os.Getenv("TEST_REGISTRYCTL"); path != "" {
+		return path
+	}
+	Need(t, "go")
+	path, err := build()
+	require.NoError(t, err)
+	return path
+}
