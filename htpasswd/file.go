@@ -59,9 +59,9 @@ type Entry struct {
 // Source: registry/auth/htpasswd in github.com/distribution/distribution.
 func Parse(text []byte) (*File, error) {
 	f := &File{raw: text, text: text}
-	if _, ok := charset.UTF16Order(text); ok {
+	if order, ok := charset.UTF16Order(text); ok {
 		f.err = &ParseError{Line: 1, Err: ErrUTF16}
-		if decoded, err := charset.Decode(text); err == nil {
+		if decoded, err := charset.DecodeUTF16(text, order); err == nil {
 			f.text = decoded
 		}
 		return f, f.err

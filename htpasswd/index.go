@@ -1,7 +1,5 @@
 package htpasswd
 
-import "slices"
-
 // A few users are found sooner by scanning the text than by an index of it,
 // which takes as long to build as about this many scans.
 const scansBeforeIndex = 8
@@ -22,8 +20,11 @@ func (f *File) buildIndex() index {
 			continue
 		}
 		user := string(r.user)
-		if refs := x.get(user); refs != nil {
-			x.more[user] = append(slices.Clone(refs), ref)
+		if earlier, ok := x.users[user]; ok {
+			if x.more[user] == nil {
+				x.more[user] = []int{earlier}
+			}
+			x.more[user] = append(x.more[user], ref)
 		}
 		x.users[user] = ref
 	}

@@ -59,7 +59,8 @@ const maxAttempts = 10
 //
 // The context ends the wait for the lock, with its error. A missing file is
 // fs.ErrNotExist, unless Create is set; one that the registry would refuse a
-// [*ParseError]. On any error but [ErrNotDurable] the file is as it was.
+// [*ParseError]. On any error but [ErrNotDurable] the file is as it was; with
+// InPlace, as far as that can be had.
 func (s FileStore) Update(ctx context.Context, edit func(*File) error) (changed bool, err error) {
 	return s.update(ctx, func(text []byte) (*revision, error) {
 		f, err := Parse(text)

@@ -28,7 +28,11 @@ func Lock(ctx context.Context, path string, perm fs.FileMode) (unlock func(), er
 		return nil, err
 	}
 	lock := flock.New(name, flock.SetFlag(os.O_RDONLY|noFollow))
-	if _, err := lock.TryLockContext(ctx, lockPoll); err != nil {
+	free, err := lock.TryLock() // also where there is no time to wait
+	if err == nil && !free {
+		_, err = lock.TryLockContext(ctx, lockPoll)
+	}
+	if err != nil {
 		if ctx.Err() != nil {
 			err = fmt.Errorf("lock %s: %w", name, err)
 		}
@@ -60,7 +64,10 @@ func prepareLock(name, path string, perm fs.FileMode) error {
 	if !info.Mode().IsRegular() {
 		return &fs.PathError{Op: "lock", Path: name, Err: ErrNotRegular}
 	}
-	// Whoever cannot do this has opened the file, which is all a lock needs.
-	_ = setOwnerAndMode(f, info, data, perm)
+	// Not through a second name, which may have been given to a file that matters.
+	if !isShared(info) {
+		// Whoever cannot do this has opened the file, which is all a lock needs.
+		_ = setOwnerAndMode(f, info, data, perm)
+	}
 	return nil
 }

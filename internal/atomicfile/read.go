@@ -25,11 +25,27 @@ func Resolve(path string) (string, error) {
 			return path, nil
 		}
 		if !filepath.IsAbs(target) {
-			target = filepath.Join(filepath.Dir(path), target)
+			// As the system does: from the folder that the link is really in, and
+			// without taking "x/.." for nothing, as x may be a link itself.
+			dir, err := filepath.EvalSymlinks(folder(path))
+			if err != nil {
+				return "", err
+			}
+			target = dir + string(filepath.Separator) + target
 		}
 		path = target
 	}
 	return "", &fs.PathError{Op: "open", Path: path, Err: errors.New("too many levels of symbolic links")}
+}
+
+// folder is the folder of path, as the system understands it: unlike
+// filepath.Dir it leaves "x/.." in it alone.
+func folder(path string) string {
+	dir, _ := filepath.Split(path)
+	if dir == "" {
+		return "."
+	}
+	return dir
 }
 
 // Read returns what path holds, be it a regular file or not.
@@ -48,7 +64,11 @@ func ReadForEdit(path string) ([]byte, fs.FileInfo, error) {
 	if err := Editable(path); err != nil {
 		return nil, nil, err
 	}
-	f, err := open(path)
+	var f *os.File
+	err := retry(func() (err error) {
+		f, err = os.OpenFile(path, os.O_RDONLY|noFollow, 0)
+		return err
+	})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -72,15 +92,6 @@ func ReadForEdit(path string) ([]byte, fs.FileInfo, error) {
 			text = append(text, 0)[:len(text)]
 		}
 	}
-}
-
-func open(path string) (*os.File, error) {
-	var f *os.File
-	err := retry(func() (err error) {
-		f, err = os.Open(path)
-		return err
-	})
-	return f, err
 }
 
 // Editable returns nil for a regular file. It looks before the file is opened:

@@ -36,6 +36,11 @@ var (
 // The caller holds the lock of path. On any error but ErrNotDurable the old file
 // is untouched, and nothing is left beside it.
 func Replace(path string, old fs.FileInfo, perm fs.FileMode, text io.WriterTo) (err error) {
+	dir, err := openDir(folder(path))
+	if err != nil {
+		return err // better than after the rename
+	}
+	defer dir.close()
 	// Under the lock no other run is alive that could own this name: what stands
 	// there was left by one that was killed.
 	tmp := sibling(path, ".registryctl-tmp")
@@ -80,7 +85,7 @@ func Replace(path string, old fs.FileInfo, perm fs.FileMode, text io.WriterTo) (
 		return err
 	}
 	inPlace = true
-	if err := syncDir(filepath.Dir(path)); err != nil {
+	if err := dir.sync(); err != nil {
 		return fmt.Errorf("%w: %w", ErrNotDurable, err)
 	}
 	return nil
@@ -99,10 +104,13 @@ func writeAll(f *os.File, text io.WriterTo) error {
 // knows a file by its time would else go on with the old text, where two edits
 // fall into one tick of a coarse clock, or the old time lies in the future.
 func makeNewer(f *os.File, old time.Time) error {
+	if err := settleTime(f); err != nil {
+		return err
+	}
 	// A file system rounds to its own step, at most the two seconds of FAT.
 	for _, step := range []time.Duration{0, 1, time.Microsecond, time.Millisecond, time.Second, 2 * time.Second} {
 		if step > 0 {
-			if err := os.Chtimes(f.Name(), time.Time{}, old.Add(step)); err != nil {
+			if err := setTime(f, old.Add(step)); err != nil {
 				return err
 			}
 		}

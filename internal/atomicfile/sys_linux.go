@@ -10,9 +10,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+const accessList = "system.posix_acl_access"
+
 // keptXattrs hold what says who may do what with a file, beside owner and mode:
 // the POSIX access list and the labels of the security modules.
-var keptXattrs = []string{"system.posix_acl_access", "security.selinux", "security.SMACK64"}
+var keptXattrs = []string{accessList, "security.selinux", "security.SMACK64"}
 
 // setAccessList gives f the access list and labels of the file at path, and
 // takes away those that it got from its folder alone.
@@ -25,7 +27,7 @@ func setAccessList(f *os.File, path string, old fs.FileInfo) error {
 			if err != nil {
 				return &fs.PathError{Op: "getxattr " + name, Path: path, Err: err}
 			}
-		} else if name != keptXattrs[0] {
+		} else if name != accessList {
 			continue // a new file has the label that its folder's policy gives
 		}
 		is, err := getXattr(func(b []byte) (int, error) { return unix.Fgetxattr(int(f.Fd()), name, b) })

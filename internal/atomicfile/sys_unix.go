@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,19 +21,33 @@ func retry(op func() error) error { return op() }
 
 func rename(from, to string) error { return os.Rename(from, to) }
 
-// syncDir makes a rename in the folder durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
+// A dir is a folder that is open to be synced.
+type dir struct{ f *os.File }
+
+func openDir(name string) (dir, error) {
+	f, err := os.Open(name)
+	return dir{f}, err
+}
+
+func (d dir) close() { _ = d.f.Close() }
+
+// sync makes a rename in the folder durable.
+func (d dir) sync() error {
 	// Some network file systems do not sync folders, and say so with EINVAL.
-	if err := d.Sync(); err != nil && !errors.Is(err, unix.EINVAL) {
+	if err := d.f.Sync(); err != nil && !errors.Is(err, unix.EINVAL) {
 		return err
 	}
 	return nil
 }
+
+// isShared reports whether a file has another name, under which it may be
+// anything.
+func isShared(info fs.FileInfo) bool { return info.Sys().(*syscall.Stat_t).Nlink > 1 }
+
+// settleTime is for Windows: elsewhere each write sets the time at once.
+func settleTime(*os.File) error { return nil }
+
+func setTime(f *os.File, t time.Time) error { return os.Chtimes(f.Name(), time.Time{}, t) }
 
 // setAttributes gives the new file f the owner, group, mode and access list of
 // the old one, or the mode perm where there is none.

@@ -12,12 +12,17 @@ import (
 // noFollow opens a link itself and not the file behind it.
 const noFollow = windows.O_FILE_FLAG_OPEN_REPARSE_POINT
 
-// retryFor bounds how long an operation is tried again that fails because
-// somebody has the file open for a moment: a reader, an antivirus program.
-const retryFor = 2 * time.Second
+// How long an operation is tried again that fails because somebody has the file
+// open for a moment: a reader, an antivirus program.
+const (
+	openFor   = 2 * time.Second
+	renameFor = 5 * time.Second // only between two readers, of whom there may be many
+)
 
-func retry(op func() error) error {
-	for end := time.Now().Add(retryFor); ; time.Sleep(5 * time.Millisecond) {
+func retry(op func() error) error { return retryFor(openFor, op) }
+
+func retryFor(limit time.Duration, op func() error) error {
+	for end := time.Now().Add(limit); ; time.Sleep(time.Millisecond) {
 		err := op()
 		busy := errors.Is(err, windows.ERROR_SHARING_VIOLATION) || errors.Is(err, windows.ERROR_ACCESS_DENIED)
 		if !busy || time.Now().After(end) {
@@ -37,7 +42,7 @@ func rename(from, to string) error {
 	if err != nil {
 		return err
 	}
-	err = retry(func() error {
+	err = retryFor(renameFor, func() error {
 		return windows.MoveFileEx(source, target, windows.MOVEFILE_REPLACE_EXISTING|windows.MOVEFILE_WRITE_THROUGH)
 	})
 	if err != nil {
@@ -46,8 +51,27 @@ func rename(from, to string) error {
 	return nil
 }
 
-// syncDir does nothing: MOVEFILE_WRITE_THROUGH has waited for the disk.
-func syncDir(string) error { return nil }
+// A dir need not be synced: MOVEFILE_WRITE_THROUGH has waited for the disk.
+type dir struct{}
+
+func openDir(string) (dir, error) { return dir{}, nil }
+func (dir) close()                {}
+func (dir) sync() error           { return nil }
+
+// isShared does not matter where setOwnerAndMode does nothing.
+func isShared(fs.FileInfo) bool { return false }
+
+// settleTime sets the time of the last write to now. Windows would else do so
+// when f is closed, and undo what another handle has set until then.
+func settleTime(f *os.File) error { return setTime(f, time.Now()) }
+
+func setTime(f *os.File, t time.Time) error {
+	written := windows.NsecToFiletime(t.UnixNano())
+	if err := windows.SetFileTime(windows.Handle(f.Fd()), nil, nil, &written); err != nil {
+		return &fs.PathError{Op: "set the time of", Path: f.Name(), Err: err}
+	}
+	return nil
+}
 
 // setAttributes gives the new file the access list of the old one, inherited or
 // not as it was there. A file without an old one takes its folder's.

@@ -20,15 +20,26 @@ var bom = []byte("\uFEFF")
 // TrimBOM removes one UTF-8 byte order mark from the start of b.
 func TrimBOM(b []byte) []byte { return bytes.TrimPrefix(b, bom) }
 
-// UTF16Order reports whether b is UTF-16, and in which byte order: by its byte
-// order mark, or, where that is missing, by two ASCII characters at its start,
-// which UTF-8 would have written without the NUL bytes.
-func UTF16Order(b []byte) (binary.ByteOrder, bool) {
+// markedOrder reports whether b has the byte order mark of UTF-16, and of which
+// byte order.
+func markedOrder(b []byte) (binary.ByteOrder, bool) {
 	switch {
 	case bytes.HasPrefix(b, []byte{0xFF, 0xFE}):
 		return binary.LittleEndian, true
 	case bytes.HasPrefix(b, []byte{0xFE, 0xFF}):
 		return binary.BigEndian, true
+	}
+	return nil, false
+}
+
+// UTF16Order reports whether b is UTF-16, and in which byte order: by its byte
+// order mark, or, where that is missing, by two ASCII characters at its start,
+// which UTF-8 would have written without the NUL bytes.
+func UTF16Order(b []byte) (binary.ByteOrder, bool) {
+	if order, ok := markedOrder(b); ok {
+		return order, true
+	}
+	switch {
 	case len(b) < 4:
 		return nil, false
 	case b[0] != 0 && b[1] == 0 && b[2] != 0 && b[3] == 0:
@@ -39,13 +50,18 @@ func UTF16Order(b []byte) (binary.ByteOrder, bool) {
 	return nil, false
 }
 
-// Decode gives b as UTF-8 without a byte order mark. Text that is not UTF-16
-// is returned as it is, valid UTF-8 or not.
+// Decode gives b as UTF-8 without a byte order mark. Only a byte order mark tells
+// UTF-16 here: in a secret a NUL byte may be meant. Other text is returned as it
+// is, valid UTF-8 or not.
 func Decode(b []byte) ([]byte, error) {
-	order, ok := UTF16Order(b)
-	if !ok {
-		return TrimBOM(b), nil
+	if order, ok := markedOrder(b); ok {
+		return DecodeUTF16(b, order)
 	}
+	return TrimBOM(b), nil
+}
+
+// DecodeUTF16 gives b, which is UTF-16, as UTF-8 without a byte order mark.
+func DecodeUTF16(b []byte, order binary.ByteOrder) ([]byte, error) {
 	if len(b)%2 != 0 {
 		return nil, ErrUTF16
 	}

@@ -77,6 +77,9 @@ type checkReport struct {
 
 func (c check) run(cmd *cobra.Command) error {
 	t := c.app.open()
+	if c.fix && !c.dryRun {
+		t = c.app.openForEdit()
+	}
 	text, err := t.text(cmd.Context())
 	if err != nil {
 		return fmt.Errorf("cannot check the file: %w", err)

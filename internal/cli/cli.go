@@ -15,12 +15,11 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -33,10 +32,12 @@ const program = "registryctl"
 type app struct {
 	in       io.Reader
 	out, err io.Writer
+	name     string // that messages begin with
+	helpErr  error  // of a help function, which cannot return one
 
-	file        string
+	file        pathFlag
 	quiet       bool
-	lockTimeout time.Duration
+	lockTimeout durationFlag
 	inPlace     bool
 }
 
@@ -47,14 +48,17 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) int {
 	// A write to a pipe that nobody reads any more is an error like others: one
 	// after the file was changed has to be reported.
 	ignoreBrokenPipe()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), endingSignals()...)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends even what does not listen
 
-	a := &app{in: in, out: out, err: errOut}
+	a := &app{in: in, out: out, err: errOut, name: program}
 	root := a.newRoot()
 	root.SetArgs(args[1:])
-	return int(a.report(root.ExecuteContext(ctx)))
+	if isApacheName(args[0]) {
+		root.SetArgs(append([]string{apacheName}, args[1:]...))
+	}
+	return int(a.report(cmp.Or(root.ExecuteContext(ctx), a.helpErr)))
 }
 
 func (a *app) newRoot() *cobra.Command {
@@ -84,14 +88,16 @@ entry is not one that the registry accepts.`,
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
 	flags := root.PersistentFlags()
-	flags.StringVarP(&a.file, "file", "f", "", `htpasswd file, "-" for standard input and output (default $`+fileVariable+", else "+defaultFile+")")
+	flags.VarP(&a.file, "file", "f", `htpasswd file, "-" for standard input and output (default $`+fileVariable+", else "+defaultFile+")")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "say nothing but errors")
-	flags.DurationVar(&a.lockTimeout, "lock-timeout", 10*time.Second, "how long to wait for another edit of the file to end")
+	a.lockTimeout = durationFlag(10 * time.Second)
+	flags.Var(&a.lockTimeout, "lock-timeout", "how long to wait for another edit of the file to end")
 
 	flags.BoolVar(&a.inPlace, "in-place", false, "edit a single file that is mounted into a container: not safe against crashes, and readers can see half an edit")
 
-	root.AddCommand(a.newUser(), a.newCheck(), a.newCompletion())
+	root.AddCommand(a.newUser(), a.newCheck(), a.newCost(), a.newHtpasswd(), a.newCompletion())
 	root.SetHelpCommand(newHelp())
+	a.refuseHelpOfUnknown(root)
 	asGroup(root)
 	return root
 }
@@ -110,12 +116,24 @@ func asGroup(cmd *cobra.Command) {
 	}
 }
 
-func unknownCommand(group *cobra.Command, word string) error {
+func unknownCommand(group *cobra.Command, typed string) error {
 	hint := fmt.Sprintf("%s --help lists the commands", group.CommandPath())
-	if suggestions := group.SuggestionsFor(word); len(suggestions) > 0 {
+	if suggestions := group.SuggestionsFor(typed); len(suggestions) > 0 {
 		hint = fmt.Sprintf("did you mean %s %s", group.CommandPath(), suggestions[0])
 	}
-	return fail(exitUsage, hint, "unknown command %q for %q", word, group.CommandPath())
+	return fail(exitUsage, hint, "unknown command %s for %q", shown(typed), group.CommandPath())
+}
+
+// refuseHelpOfUnknown lets --help behind a word that no command has fail as well.
+func (a *app) refuseHelpOfUnknown(root *cobra.Command) {
+	help := root.HelpFunc()
+	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
+		if rest := cmd.Flags().Args(); cmd.HasSubCommands() && len(rest) > 0 {
+			a.helpErr = unknownCommand(cmd, rest[0])
+			return
+		}
+		help(cmd, args)
+	})
 }
 
 func newHelp() *cobra.Command {
@@ -138,6 +156,6 @@ func newHelp() *cobra.Command {
 // say tells a person what was done.
 func (a *app) say(format string, args ...any) {
 	if !a.quiet {
-		fmt.Fprintf(a.err, "%s: %s\n", program, oneLine(fmt.Sprintf(format, args...)))
+		fmt.Fprintf(a.err, "%s: %s\n", a.name, oneLine(fmt.Sprintf(format, args...)))
 	}
 }

@@ -33,7 +33,7 @@ func (a *app) newCompletion() *cobra.Command {
 			Short:             "Print the completion script of " + shell.name,
 			Long:              "Print the completion script of " + shell.name + ". The example turns it on; in the shell's profile it stays on.",
 			Example:           "  " + shell.example,
-			Args:              cobra.NoArgs,
+			Args:              noOperands,
 			ValidArgsFunction: cobra.NoFileCompletions,
 			RunE: func(cmd *cobra.Command, _ []string) error {
 				return completionScripts[shell.name](cmd.Root(), a.out)

@@ -1,16 +1,17 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
+	"text/tabwriter"
 	"unicode"
-
-	"github.com/spf13/cobra"
+	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // errOutput is in the errors of print: what was asked for could not be written.
@@ -28,38 +29,51 @@ func (a *app) print(data []byte) error {
 // break a line nor hide a blank: quoted and escaped if there is anything of that
 // kind.
 func printable(name string) string {
-	if name == "" || strings.TrimSpace(name) != name || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }) {
+	if name == "" || strings.Contains(name, `"`) || strings.TrimSpace(name) != name || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }) {
 		return strconv.Quote(name)
 	}
 	return name
 }
 
-// writeJSON writes v as a machine reads it and a person can.
-func writeJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
-}
-
-// A formatFlag is -o, with what it takes. The value is the default at first.
-type formatFlag struct {
-	value   string
-	allowed []string
-}
-
-func (o *formatFlag) String() string { return o.value }
-func (o *formatFlag) Type() string   { return "format" }
-
-func (o *formatFlag) Set(s string) error {
-	if !slices.Contains(o.allowed, s) {
-		return flagProblem("takes " + strings.Join(o.allowed, ", "))
+// writeColumns writes rows as aligned columns, without blanks at the end of a line.
+func writeColumns(w io.Writer, rows [][]string) error {
+	var padded bytes.Buffer
+	table := tabwriter.NewWriter(&padded, 0, 0, 2, ' ', 0)
+	for _, row := range rows {
+		fmt.Fprintln(table, strings.Join(row, "\t"))
 	}
-	o.value = s
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	for line := range strings.Lines(padded.String()) {
+		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " \n")); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
-func (o *formatFlag) register(cmd *cobra.Command) {
-	cmd.Flags().VarP(o, "output", "o", strings.Join(o.allowed, ", "))
-	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(o.allowed, cobra.ShellCompDirectiveNoFileComp))
+// writeJSON writes v as a machine reads it and a person can.
+func writeJSON(w io.Writer, v any) error {
+	var text bytes.Buffer
+	e := json.NewEncoder(&text)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	// What could take over a terminal can only stand within a string.
+	var safe []byte
+	for _, r := range text.String() {
+		switch {
+		case r == '\n' || unicode.IsPrint(r):
+			safe = utf8.AppendRune(safe, r)
+		default:
+			for _, unit := range utf16.AppendRune(nil, r) {
+				safe = fmt.Appendf(safe, `\u%04x`, unit)
+			}
+		}
+	}
+	_, err := w.Write(safe)
+	return err
 }

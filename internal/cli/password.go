@@ -89,7 +89,7 @@ func (p *passwordSource) read(ctx context.Context, user string) (secret, error) 
 	case p.generate:
 		return secret{password: []byte(rand.Text())}, nil
 	case p.cmd.Flags().Changed("hash"):
-		return p.readHash()
+		return p.readHash(ctx)
 	}
 	password, err := p.readPassword(ctx, user, p.promptNew)
 	if err != nil {
@@ -102,21 +102,25 @@ func (p *passwordSource) read(ctx context.Context, user string) (secret, error) 
 func (p *passwordSource) readPassword(ctx context.Context, user string, prompt prompter) ([]byte, error) {
 	switch {
 	case p.stdin:
-		return decodePassword(p.app.in, "standard input")
+		return decodePassword(ctx, p.app.in, "standard input")
 	case p.cmd.Flags().Changed("password-file"):
 		f, err := os.Open(p.file)
 		if err != nil {
-			return nil, fail(exitIO, "", "cannot read the password: %w", err)
+			hint := ""
+			if p.file == "-" {
+				hint = "--password-stdin reads it from standard input"
+			}
+			return nil, fail(exitIO, hint, "cannot read the password: %w", err)
 		}
 		defer f.Close()
-		return decodePassword(f, p.file)
+		return decodePassword(ctx, f, p.file)
 	case p.cmd.Flags().Changed("password-env"):
 		value, ok := os.LookupEnv(p.env)
 		if !ok {
 			// Not named in the message: it may be the password, put here by mistake.
 			return nil, fail(exitUsage, "--password-env takes the variable's name, without a $", "the environment variable of --password-env is not set")
 		}
-		return decodePassword(strings.NewReader(value), "the environment variable")
+		return decodePassword(ctx, strings.NewReader(value), "the environment variable")
 	}
 	t, err := term.Open()
 	if err != nil {
@@ -170,8 +174,8 @@ const maxSourceBytes = 4096
 
 // decodePassword reads a password as the shells of every system send it: with a
 // byte order mark or as UTF-16, and with a line end behind it.
-func decodePassword(r io.Reader, place string) ([]byte, error) {
-	password, err := decodeLine(r)
+func decodePassword(ctx context.Context, r io.Reader, place string) ([]byte, error) {
+	password, err := decodeLine(ctx, r)
 	if err == nil {
 		err = htpasswd.ValidatePassword(password)
 	}
@@ -182,8 +186,8 @@ func decodePassword(r io.Reader, place string) ([]byte, error) {
 }
 
 // decodeLine returns the one line that r holds.
-func decodeLine(r io.Reader) ([]byte, error) {
-	raw, err := io.ReadAll(io.LimitReader(r, maxSourceBytes))
+func decodeLine(ctx context.Context, r io.Reader) ([]byte, error) {
+	raw, err := readAll(ctx, io.LimitReader(r, maxSourceBytes))
 	if err != nil {
 		return nil, err
 	}
@@ -200,10 +204,13 @@ func decodeLine(r io.Reader) ([]byte, error) {
 	return text, nil
 }
 
-func (p *passwordSource) readHash() (secret, error) {
+func (p *passwordSource) readHash(ctx context.Context) (secret, error) {
 	text := p.hash
 	if text == "-" {
-		line, err := decodeLine(p.app.in)
+		line, err := decodeLine(ctx, p.app.in)
+		if errors.Is(err, htpasswd.ErrInvalidPassword) {
+			return secret{}, fail(exitFormat, "", "standard input is not one line with a hash")
+		}
 		if err != nil {
 			return secret{}, err
 		}

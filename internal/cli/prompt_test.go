@@ -38,15 +38,8 @@ func start(t *testing.T, args ...string) *session {
 	tty, near, err := pty.Open()
 	require.NoError(t, err)
 	t.Cleanup(func() { tty.Close(); near.Close() })
-	exe, err := exec.LookPath(program)
-	if err != nil {
-		exe = filepath.Join(t.TempDir(), program)
-		self, err := os.Executable()
-		require.NoError(t, err)
-		require.NoError(t, os.Symlink(self, exe))
-	}
 	s := &session{t: t, tty: tty, near: near, grown: make(chan struct{}, 1)}
-	s.cmd = exec.Command(exe, args...)
+	s.cmd = exec.Command(lookProgram(t), args...)
 	s.cmd.Stdout, s.cmd.Stderr = near, near
 	s.cmd.ExtraFiles = []*os.File{near}
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 3}

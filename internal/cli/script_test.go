@@ -2,8 +2,10 @@ package cli
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"regexp"
 	"slices"
 	"strconv"
@@ -11,10 +13,16 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/bcrypt"
 )
 
 func TestMain(m *testing.M) {
+	// By a link or a copy that a script has made: a command of testscript would
+	// stand in the way of Apache's program on PATH.
+	if isApacheName(os.Args[0]) {
+		os.Exit(mainWatched())
+	}
 	testscript.Main(m, map[string]func(){program: func() { os.Exit(mainWatched()) }})
 }
 
@@ -24,13 +32,16 @@ func TestScript(t *testing.T) {
 		Dir: "../../testdata/script",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv(fileVariable, "")
+			path, err := exec.LookPath(program)
+			env.Setenv("PROGRAM", path)                                                        // to link to
 			env.Setenv("HASH", "$2y$04$nqgXJbxWx3BLfgdqva9c2uIJ6shG6Bg8r44Hvx9v3Hq9wiT2Bt0wC") // of d0cker
-			return nil
+			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"bytes":  writeBytes,
 			"letsin": letsIn,
 			"status": exitStatus,
+			"many":   writeMany,
 		},
 		RequireExplicitExec: true,
 	})
@@ -38,6 +49,9 @@ func TestScript(t *testing.T) {
 
 // secrets are in no output: the passwords of the scripts, and anything that is a hash.
 var secrets = regexp.MustCompile(`d0cker|r3gL4b|s3cret|\$2[abxy]\$[0-9]|\$apr1\$|\{SHA\}`)
+
+// htpasswdN is "htpasswd" with "-n", which Apache's command line prints a line with.
+var htpasswdN = regexp.MustCompile(`htpasswd(\.exe)? (.* )?-[A-Za-z0-9]*n`)
 
 // exitLeak is an exit status that no command has.
 const exitLeak = 99
@@ -47,7 +61,8 @@ const exitLeak = 99
 func mainWatched() int {
 	var out, errOut bytes.Buffer
 	status := Main(os.Args, os.Stdin, io.MultiWriter(os.Stdout, &out), io.MultiWriter(os.Stderr, &errOut))
-	wanted := slices.Contains(os.Args, "--print") || strings.Contains(strings.Join(os.Args, " "), "-f -")
+	wanted := slices.Contains(os.Args, "--print") || strings.Contains(strings.Join(os.Args, " "), "-f -") ||
+		htpasswdN.MatchString(strings.Join(os.Args, " "))
 	if secrets.Match(errOut.Bytes()) || (!wanted && secrets.Match(out.Bytes())) {
 		_, _ = os.Stderr.WriteString("a secret was printed\n")
 		return exitLeak
@@ -101,4 +116,24 @@ func exitStatus(ts *testscript.TestScript, neg bool, args []string) {
 	if got != want {
 		ts.Fatalf("exit status %d, want %d", got, want)
 	}
+}
+
+// writeMany is "many FILE": more users than a completion offers.
+func writeMany(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: many FILE")
+	}
+	var text []byte
+	for i := range 1100 {
+		text = fmt.Appendf(text, "u%d:x\n", i)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), text, 0o600))
+}
+
+// lookProgram is the program as testscript has put it on the path.
+func lookProgram(t *testing.T) string {
+	t.Helper()
+	path, err := exec.LookPath(program)
+	require.NoError(t, err)
+	return path
 }

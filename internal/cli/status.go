@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"strings"
 	"syscall"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -24,10 +25,11 @@ const (
 	exitUsage       status = 2
 	exitMismatch    status = 3 // wrong password
 	exitInterrupted status = 4
-	exitPassword    status = 5 // a password that is refused
-	exitName        status = 6 // a name that is bad, unknown or already there
-	exitFormat      status = 7 // a file or an entry that the server does not accept
-	exitPending     status = 8 // user import --dry-run --exit-code: something would be changed
+	exitPassword    status = 5  // a password that is refused
+	exitName        status = 6  // a name that is bad, unknown or already there
+	exitFormat      status = 7  // a file or an entry that the server does not accept
+	exitPending     status = 8  // user import --dry-run --exit-code: something would be changed
+	exitAlgorithm   status = 10 // htpasswd: not an algorithm that is supported
 )
 
 // A failure is an error that says how the program exits, and what to do next.
@@ -61,10 +63,13 @@ func (a *app) report(err error) status {
 		lines = bad.lines()
 	}
 	for _, line := range lines {
-		fmt.Fprintf(a.err, "%s: %s\n", program, oneLine(line))
+		fmt.Fprintf(a.err, "%s: %s\n", a.name, oneLine(line))
+	}
+	if errors.Is(err, errOutput) {
+		f.hint = "" // those of files do not fit
 	}
 	if f.hint != "" {
-		fmt.Fprintf(a.err, "%s: hint: %s\n", program, f.hint)
+		fmt.Fprintf(a.err, "%s: hint: %s\n", a.name, oneLine(f.hint))
 	}
 	return f.status
 }
@@ -72,7 +77,7 @@ func (a *app) report(err error) status {
 // oneLine keeps a file's name, say, from breaking a message or faking another.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+		if !unicode.IsPrint(r) {
 			return '?'
 		}
 		return r
@@ -82,12 +87,12 @@ func oneLine(s string) string {
 // classify gives an error that has no exit status yet the one that its kind
 // has, and its hint.
 func classify(err error) *failure {
+	if errors.Is(err, context.Canceled) {
+		return &failure{exitInterrupted, errors.New("interrupted"), ""}
+	}
 	var f *failure
 	if errors.As(err, &f) {
 		return &failure{f.status, err, f.hint}
-	}
-	if errors.Is(err, context.Canceled) {
-		return &failure{exitInterrupted, errors.New("interrupted"), ""}
 	}
 	for _, c := range classes {
 		if errors.Is(err, c.is) {
@@ -112,10 +117,10 @@ var classes = []struct {
 	{htpasswd.ErrLineTooLong, exitFormat, "the registry refuses every user for this line; correct it in an editor"},
 	{htpasswd.ErrUnsupportedHash, exitFormat, ""},
 	{userlist.ErrNoEntry, exitFormat, ""},
-	{htpasswd.ErrInvalidCost, exitUsage, ""},
+	{htpasswd.ErrInvalidCost, exitUsage, "the user has a higher one; --cost sets another"},
 	{syscall.EBUSY, exitIO, "if the file itself is mounted into a container, mount its folder instead, or use --in-place"},
 	{syscall.EROFS, exitIO, "the file system is mounted read-only"},
-	{syscall.ENOSPC, exitIO, "the disk is full; the file is as it was"},
+	{syscall.ENOSPC, exitIO, "the disk is full"},
 	{htpasswd.ErrAttributes, exitIO, "edit it as its owner, or as root"},
 	{fs.ErrNotExist, exitIO, "is it the right file? -f names another"},
 }
@@ -129,6 +134,9 @@ func flagError(cmd *cobra.Command, err error) error {
 		name := "--" + unknown.GetSpecifiedName()
 		if unknown.GetSpecifiedShortnames() != "" {
 			name = "-" + unknown.GetSpecifiedName()
+		}
+		if strings.HasPrefix(name, "--pass") {
+			name = "--password" // what follows may be the password itself
 		}
 		if name == "-p" || name == "-b" || name == "--password" {
 			hint = noPasswordArgument
@@ -154,17 +162,12 @@ func flagError(cmd *cobra.Command, err error) error {
 	return fail(exitUsage, hint, "not a flag")
 }
 
-// flagProblem is what a flag of our own says of a bad value, without repeating it.
-type flagProblem string
-
-func (p flagProblem) Error() string { return string(p) }
-
 const noPasswordArgument = "a password is never an argument: it is asked for, or see --password-stdin, --password-file, --password-env"
 
 // noOperands is for a command that takes flags only.
 func noOperands(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return fail(exitUsage, "-f names the file", "%s takes no arguments", cmd.CommandPath())
+		return fail(exitUsage, fmt.Sprintf("%s --help lists the flags", cmd.CommandPath()), "%s takes no arguments", cmd.CommandPath())
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,11 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
-	"strconv"
 	"time"
-
-	"github.com/spf13/cobra"
 
 	"github.com/registryctl/registryctl/htpasswd"
 )
@@ -41,32 +38,36 @@ type target struct {
 	isStream bool   // an edit writes the text to standard output
 }
 
-// open returns the store that the flags and the environment name. An edit of it
-// fails where there is no file.
-func (a *app) open() target {
-	if a.file == "-" {
-		return target{Store: &stream{in: a.in, out: a.out}, name: "the input", isStream: true}
-	}
-	store := a.fileStore()
-	return target{Store: store, name: store.Path, path: store.Path}
+// open returns the store that the flags and the environment name, to be read.
+func (a *app) open() target { return a.target(a.fileStore()) }
+
+// openForEdit is open for an edit, which fails where there is no file.
+func (a *app) openForEdit() target {
+	s := a.fileStore()
+	s.forEdit = true
+	return a.target(s)
 }
 
 // openOrCreate is open for an edit that may create the file, with this mode.
 func (a *app) openOrCreate(mode fs.FileMode) target {
+	s := a.fileStore()
+	s.forEdit, s.Create, s.Mode = true, true, mode
+	return a.target(s)
+}
+
+func (a *app) target(s fileStore) target {
 	if a.file == "-" {
-		return a.open()
+		return target{Store: &stream{in: a.in, out: a.out}, name: "the input", isStream: true}
 	}
-	store := a.fileStore()
-	store.Create, store.Mode = true, mode
-	return target{Store: store, name: store.Path, path: store.Path}
+	return target{Store: s, name: s.Path, path: s.Path}
 }
 
 func (a *app) fileStore() fileStore {
-	s := fileStore{timeout: a.lockTimeout}
+	s := fileStore{timeout: time.Duration(a.lockTimeout)}
 	s.InPlace = a.inPlace
 	switch {
 	case a.file != "":
-		s.Path = a.file
+		s.Path = string(a.file)
 	case os.Getenv(fileVariable) != "":
 		s.Path = os.Getenv(fileVariable)
 	default:
@@ -80,14 +81,22 @@ type fileStore struct {
 	htpasswd.FileStore
 	timeout    time.Duration
 	makeFolder bool // of the default path only: a mistyped one has to fail
+	forEdit    bool
 }
 
-// Read tells a file that is to be made from one that cannot be, as its folder is
-// missing: before a password is asked for.
-func (s fileStore) Read(ctx context.Context) (*htpasswd.File, error) {
-	f, err := s.FileStore.Read(ctx)
+// Read fails for a file that could not be edited, if that is what it is read for:
+// before a password is asked for.
+func (s fileStore) Read(ctx context.Context) (f *htpasswd.File, err error) {
+	if info, err := os.Stat(s.Path); err == nil && s.forEdit && !info.Mode().IsRegular() {
+		return nil, fail(exitIO, "", "%s is not a regular file", s.Path)
+	}
+	err = interruptible(ctx, func() (err error) { // it may be a pipe
+		f, err = s.FileStore.Read(ctx)
+		return err
+	})
 	if s.Create && !s.makeFolder && errors.Is(err, fs.ErrNotExist) {
-		if _, noFolder := os.Stat(filepath.Dir(s.Path)); noFolder != nil {
+		folder, _ := filepath.Split(s.Path)
+		if _, missing := os.Stat(cmp.Or(folder, ".")); missing != nil {
 			return nil, fail(exitIO, "check the path, or make the folder first", "no folder for %s", s.Path)
 		}
 	}
@@ -127,9 +136,9 @@ type stream struct {
 	read bool
 }
 
-func (s *stream) Read(context.Context) (*htpasswd.File, error) {
+func (s *stream) Read(ctx context.Context) (*htpasswd.File, error) {
 	if !s.read {
-		s.text, s.err = io.ReadAll(s.in)
+		s.text, s.err = readAll(ctx, s.in)
 		s.read = true
 	}
 	if s.err != nil {
@@ -188,6 +197,25 @@ func (t target) text(ctx context.Context) ([]byte, error) {
 	return text.Bytes(), err
 }
 
+// readAll reads all of a stream, which may be a pipe that nothing comes from.
+func readAll(ctx context.Context, r io.Reader) (text []byte, err error) {
+	err = interruptible(ctx, func() (err error) {
+		text, err = io.ReadAll(r)
+		return err
+	})
+	return text, err
+}
+
+// keep is an Update that changes nothing. A file need not even be locked then; a
+// filter still writes its text.
+func (t target) keep(ctx context.Context) error {
+	if !t.isStream {
+		return nil
+	}
+	_, err := t.Update(ctx, func(*htpasswd.File) error { return nil })
+	return err
+}
+
 // readOrEmpty reads a store that an edit may create.
 func (t target) readOrEmpty(ctx context.Context) (f *htpasswd.File, missing bool, err error) {
 	f, err = t.Read(ctx)
@@ -195,38 +223,4 @@ func (t target) readOrEmpty(ctx context.Context) (f *htpasswd.File, missing bool
 		return new(htpasswd.File), true, nil
 	}
 	return f, false, err
-}
-
-// modeFlag is --mode, in octal.
-type modeFlag fs.FileMode
-
-func (m *modeFlag) String() string { return fmt.Sprintf("%04o", uint32(*m)) }
-func (m *modeFlag) Type() string   { return "octal" }
-
-func (m *modeFlag) Set(s string) error {
-	n, err := strconv.ParseUint(s, 8, 32)
-	if err != nil || n&^0o777 != 0 || n&0o600 != 0o600 {
-		return flagProblem("takes an octal mode that lets the owner read and write, such as 0640")
-	}
-	*m = modeFlag(n)
-	return nil
-}
-
-func (m *modeFlag) perm() fs.FileMode { return fs.FileMode(*m) }
-
-func (m *modeFlag) register(cmd *cobra.Command) {
-	*m = 0o600
-	cmd.Flags().Var(m, "mode", "mode of a file that is created; 0640 for a server that reads it as another user of its group")
-}
-
-// check refuses the flag where a mode means nothing.
-func (m *modeFlag) check(cmd *cobra.Command, a *app) error {
-	switch {
-	case !cmd.Flags().Changed("mode"):
-	case runtime.GOOS == "windows":
-		return fail(exitUsage, "the file takes the access list of its folder", "--mode does not work on Windows")
-	case a.file == "-":
-		return fail(exitUsage, "", "--mode needs a file, not standard input")
-	}
-	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -12,10 +14,9 @@ import (
 
 func (a *app) newUser() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "user",
-		Aliases: []string{"users"},
-		Short:   "Add, change, remove, list and verify users",
-		Long:    "Add, change, remove, list and verify the users of an htpasswd file.",
+		Use:   "user",
+		Short: "Add, change, remove, list and verify users",
+		Long:  "Add, change, remove, list and verify the users of an htpasswd file.",
 		Example: `  registryctl user add elton
   registryctl user list -f C:\auth\registry.htpasswd`,
 	}
@@ -31,9 +32,18 @@ func cannot(action, user string, t target, err error) error {
 	case errors.Is(err, htpasswd.ErrInvalidUser):
 		return fmt.Errorf("cannot %s the user: %w", action, err)
 	case errors.Is(err, htpasswd.ErrUserNotFound):
-		return fail(exitName, program+" user list shows who is", "cannot %s %q: not in %s", action, user, t.name)
+		return fail(exitName, program+" user list shows who is", "cannot %s %s: not in %s", action, shown(user), t.name)
 	}
-	return fmt.Errorf("cannot %s %q: %w", action, user, err)
+	return fmt.Errorf("cannot %s %s: %w", action, shown(user), err)
+}
+
+// shown quotes a name for a message, without what follows a colon: no name has
+// one, but a name with its password, or a whole line of the file, does.
+func shown(name string) string {
+	if name, _, cut := strings.Cut(name, ":"); cut {
+		return fmt.Sprintf("%q...", name)
+	}
+	return strconv.Quote(name)
 }
 
 func isRegular(path string) bool {
@@ -63,7 +73,7 @@ func (a *app) completeUsers(cmd *cobra.Command, args []string, _ string) ([]stri
 		if len(names) == most {
 			break
 		}
-		if !taken[e.User] && e.User != "" && printable(e.User) == e.User {
+		if !taken[e.User] && printable(e.User) == e.User && !strings.HasPrefix(e.User, "-") && !strings.HasPrefix(e.User, "_activeHelp_") {
 			taken[e.User] = true
 			names = append(names, e.User)
 		}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -37,7 +38,7 @@ changed: the same command may run again and again.`,
 	cmd.Flags().BoolVar(&update, "update", false, "set the password of a user who is there already, if it is another one")
 	cmd.Flags().BoolVar(&printOnly, "print", false, "write the line to standard output and touch no file")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := errors.Join(source.check(), mode.check(cmd, a)); err != nil {
+		if err := cmp.Or(source.check(), mode.check(cmd, a)); err != nil {
 			return err
 		}
 		switch {
@@ -99,50 +100,63 @@ func (c userAdd) run() error {
 		return err
 	}
 	cost := c.source.cost.of(entry.Hash)
-	current := false
 	if exists {
-		if current, err = c.current(s, entry.Hash, cost); err != nil {
-			return err
+		current, err := c.current(s, entry.Hash, cost)
+		if err == nil && current {
+			err = c.target.keep(ctx)
 		}
-	}
-	var h htpasswd.Hash
-	if !current {
-		if h, err = c.app.encode(ctx, s, cost); err != nil {
-			return err
+		if err != nil {
+			return cannot("add", c.user, c.target, err)
 		}
-	}
-	changed, err := c.target.Update(ctx, func(f *htpasswd.File) error {
-		switch {
-		case current:
+		if current {
+			c.app.say("%q unchanged in %s", c.user, c.target.name)
 			return nil
-		case c.update:
-			return f.Set(c.user, h)
-		default:
-			return f.Add(c.user, h)
 		}
+	}
+	h, err := c.app.encode(ctx, s, cost)
+	if err != nil {
+		return err
+	}
+	return c.write(s, h, missing)
+}
+
+func (c userAdd) write(s secret, h htpasswd.Hash, missing bool) error {
+	var exists, first bool
+	_, err := c.target.Update(c.cmd.Context(), func(f *htpasswd.File) error {
+		_, exists = f.Lookup(c.user)
+		first = true
+		for range f.All() {
+			first = false
+			break
+		}
+		if c.update {
+			return f.Set(c.user, h)
+		}
+		return f.Add(c.user, h)
 	})
 	switch {
 	case errors.Is(err, htpasswd.ErrUserExists):
 		return c.exists()
-	case err != nil:
+	case err != nil && !errors.Is(err, htpasswd.ErrNotDurable):
 		return cannot("add", c.user, c.target, err)
 	}
-	if missing {
+	if missing && first {
 		c.app.say("created %s", c.target.name)
 	}
-	switch {
-	case !changed:
-		c.app.say("%q unchanged in %s", c.user, c.target.name)
-	case exists:
+	if exists {
 		c.app.say("set the password of %q in %s", c.user, c.target.name)
-	default:
+	} else {
 		c.app.say("added %q to %s", c.user, c.target.name)
 	}
-	return c.source.reveal(c.user, s)
+	return cmp.Or(c.source.reveal(c.user, s), err)
 }
 
 func (c userAdd) exists() error {
-	return fail(exitName, "use --update to set a new password", "cannot add %q: already in %s", c.user, c.target.name)
+	hint := "use --update to set a new password"
+	if c.source.generate {
+		hint = "user passwd --generate sets a new password"
+	}
+	return fail(exitName, hint, "cannot add %q: already in %s", c.user, c.target.name)
 }
 
 // current reports whether the hash in the file already says what is to be set:
@@ -167,7 +181,7 @@ func (p *passwordSource) reveal(user string, s secret) error {
 		return nil
 	}
 	if _, err := fmt.Fprintf(p.app.out, "%s\n", s.password); err != nil {
-		return fail(exitIO, fmt.Sprintf("%s user passwd %s --generate sets a new one", program, user),
+		return fail(exitIO, "user passwd --generate sets a new one",
 			"the new password of %q is set but could not be written: %w", user, err)
 	}
 	return nil

@@ -8,7 +8,6 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strings"
@@ -70,7 +69,7 @@ a name, 7 an entry that is wrong, by the first one in the list.`,
 		if len(args) > 0 {
 			c.list = args[0]
 		}
-		if err := errors.Join(mode.check(cmd, a), c.check(format)); err != nil {
+		if err := cmp.Or(mode.check(cmd, a), c.check(format)); err != nil {
 			return err
 		}
 		c.target = a.openOrCreate(mode.perm())
@@ -131,7 +130,7 @@ type step struct {
 func (s step) sets() bool { return s.action == actionAdd || s.action == actionUpdate }
 
 func (c *userImport) run(ctx context.Context, format string) error {
-	users, err := c.read(format)
+	users, err := c.read(ctx, format)
 	if err != nil {
 		return err
 	}
@@ -149,12 +148,24 @@ func (c *userImport) run(ctx context.Context, format string) error {
 	if err := c.hash(ctx, plan); err != nil {
 		return err
 	}
-	changed, err := c.target.Update(ctx, func(f *htpasswd.File) error { return c.apply(f, plan) })
-	if err != nil {
-		return fmt.Errorf("cannot import: %w", err)
-	}
-	if missing && changed {
-		c.app.say("created %s", c.target.name)
+	return c.write(ctx, plan, missing)
+}
+
+func (c *userImport) write(ctx context.Context, plan []step, missing bool) error {
+	if !slices.ContainsFunc(plan, func(s step) bool { return s.action != actionKeep }) {
+		if err := c.target.keep(ctx); err != nil {
+			return fmt.Errorf("cannot import: %w", err)
+		}
+	} else {
+		changed, err := c.target.Update(ctx, func(f *htpasswd.File) error { return c.apply(f, plan) })
+		switch {
+		case errors.Is(err, htpasswd.ErrNotDurable):
+			return cmp.Or(c.reveal(plan), err)
+		case err != nil:
+			return fmt.Errorf("cannot import: %w", err)
+		case missing && changed:
+			c.app.say("created %s", c.target.name)
+		}
 	}
 	c.app.say("%s: %s", c.target.name, summary(plan))
 	if c.json {
@@ -164,7 +175,7 @@ func (c *userImport) run(ctx context.Context, format string) error {
 }
 
 // read reads the list; the error names every entry that is wrong.
-func (c *userImport) read(format string) ([]userlist.User, error) {
+func (c *userImport) read(ctx context.Context, format string) ([]userlist.User, error) {
 	name, in := "standard input", c.app.in
 	if c.list != "-" {
 		file, err := os.Open(c.list)
@@ -176,7 +187,7 @@ func (c *userImport) read(format string) ([]userlist.User, error) {
 	} else if isTerminal(in) {
 		return nil, fail(exitUsage, "name a file, or pipe the list into the command", "no list to import")
 	}
-	text, err := io.ReadAll(in)
+	text, err := readAll(ctx, in)
 	if err != nil {
 		return nil, fail(exitIO, "", "cannot read the list: %w", err)
 	}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -118,19 +117,11 @@ var listFormats = map[string]func(io.Writer, *htpasswd.File) error{
 }
 
 func writeTable(w io.Writer, f *htpasswd.File) error {
-	var padded bytes.Buffer
-	table := tabwriter.NewWriter(&padded, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, strings.ToUpper(strings.Join(rowHeader, "\t")))
+	table := [][]string{strings.Split(strings.ToUpper(strings.Join(rowHeader, " ")), " ")}
 	for _, r := range rows(f) {
-		fmt.Fprintln(table, strings.Join(r.fields(), "\t"))
+		table = append(table, r.fields())
 	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	for line := range strings.Lines(padded.String()) {
-		fmt.Fprintln(w, strings.TrimRight(line, " \n"))
-	}
-	return nil
+	return writeColumns(w, table)
 }
 
 func writeNames(w io.Writer, f *htpasswd.File) error {

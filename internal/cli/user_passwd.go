@@ -1,6 +1,9 @@
 package cli
 
 import (
+	"cmp"
+	"errors"
+
 	"github.com/spf13/cobra"
 
 	"github.com/registryctl/registryctl/htpasswd"
@@ -30,7 +33,7 @@ and its cost if that is above the default and no --cost is given.`,
 }
 
 func (a *app) userPasswd(cmd *cobra.Command, source *passwordSource, user string) error {
-	ctx, t := cmd.Context(), a.open()
+	ctx, t := cmd.Context(), a.openForEdit()
 	if err := htpasswd.ValidateUser(user); err != nil {
 		return cannot("set the password of", user, t, err)
 	}
@@ -56,9 +59,9 @@ func (a *app) userPasswd(cmd *cobra.Command, source *passwordSource, user string
 		}
 		return f.Set(user, h)
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, htpasswd.ErrNotDurable) {
 		return cannot("set the password of", user, t, err)
 	}
 	a.say("set the password of %q in %s", user, t.name)
-	return source.reveal(user, s)
+	return cmp.Or(source.reveal(user, s), err)
 }

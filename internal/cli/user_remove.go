@@ -31,7 +31,7 @@ With --if-exists those who are not there, and a file that is not, are no error.`
 }
 
 func (a *app) userRemove(cmd *cobra.Command, users []string, ifExists bool) error {
-	t := a.open()
+	t := a.openForEdit()
 	failed := users[0]
 	var absent map[string]bool
 	_, err := t.Update(cmd.Context(), func(f *htpasswd.File) error {

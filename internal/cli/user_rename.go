@@ -18,7 +18,7 @@ func (a *app) newUserRename() *cobra.Command {
 		ValidArgsFunction: a.completeUser,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			from, to := args[0], args[1]
-			t := a.open()
+			t := a.openForEdit()
 			_, err := t.Update(cmd.Context(), func(f *htpasswd.File) error { return f.Rename(from, to) })
 			if err != nil {
 				if errors.Is(err, htpasswd.ErrUserExists) {

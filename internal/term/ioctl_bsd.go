@@ -1,4 +1,4 @@
-//go:build unix && !linux
+//go:build darwin || freebsd
 
 package term
 
@@ -7,4 +7,11 @@ import "golang.org/x/sys/unix"
 const (
 	ioctlGetTermios = unix.TIOCGETA
 	ioctlSetTermios = unix.TIOCSETA
+
+	iutf8 = 0x4000 // IUTF8: a backspace takes back a character, not a byte of it
 )
+
+func flushInput(fd int) error {
+	const read = 1 // FREAD of <sys/fcntl.h>
+	return unix.IoctlSetPointerInt(fd, unix.TIOCFLUSH, read)
+}

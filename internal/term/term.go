@@ -33,8 +33,10 @@ func Open() (*Terminal, error) {
 	return t, nil
 }
 
-// Close closes the terminal.
+// Close closes the terminal. What was typed or pasted beyond the last line is
+// dropped: a shell would show it and run it.
 func (t *Terminal) Close() {
+	_ = flushInput(int(t.in.Fd()))
 	_ = t.in.Close()
 	if t.out != t.in {
 		_ = t.out.Close()
@@ -58,6 +60,7 @@ func (t *Terminal) ReadSecret(ctx context.Context, prompt string) ([]byte, error
 		return nil, err
 	}
 	defer func() { _ = xterm.Restore(fd, state) }()
+	defer holdStop()() // a shell turns the echo on when it stops a job
 	if _, err := fmt.Fprint(t.out, prompt); err != nil {
 		return nil, err
 	}
@@ -67,7 +70,8 @@ func (t *Terminal) ReadSecret(ctx context.Context, prompt string) ([]byte, error
 		line []byte
 		err  error
 	}
-	// A read of a terminal cannot be interrupted. After a cancellation this
+	// A read of a terminal, which Fd has made a blocking one, cannot be
+	// interrupted. After a cancellation this
 	// goroutine stays behind until the process ends, which is soon.
 	answers := make(chan answer, 1)
 	go func() {
@@ -76,6 +80,9 @@ func (t *Terminal) ReadSecret(ctx context.Context, prompt string) ([]byte, error
 	}()
 	select {
 	case a := <-answers:
+		if errors.Is(a.err, io.EOF) && interrupted(ctx) {
+			return nil, ctx.Err()
+		}
 		return a.line, a.err
 	case <-ctx.Done():
 		return nil, ctx.Err()

@@ -3,7 +3,9 @@
 package term
 
 import (
+	"context"
 	"os"
+	"os/signal"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,6 +15,18 @@ func openDevices() (in, out *os.File, err error) {
 	return tty, tty, err
 }
 
+// holdStop keeps Ctrl-Z from stopping the process until release is called.
+func holdStop() (release func()) {
+	if signal.Ignored(unix.SIGTSTP) {
+		return func() {}
+	}
+	signal.Ignore(unix.SIGTSTP)
+	return func() { signal.Reset(unix.SIGTSTP) }
+}
+
+// interrupted is for Windows: elsewhere Ctrl-C does not end a read.
+func interrupted(context.Context) bool { return false }
+
 // disableEcho leaves the terminal reading whole lines, and Ctrl-C a signal.
 func disableEcho(fd int) error {
 	state, err := unix.IoctlGetTermios(fd, ioctlGetTermios)
@@ -21,6 +35,6 @@ func disableEcho(fd int) error {
 	}
 	state.Lflag &^= unix.ECHO
 	state.Lflag |= unix.ICANON | unix.ISIG
-	state.Iflag |= unix.ICRNL
+	state.Iflag |= unix.ICRNL | iutf8
 	return unix.IoctlSetTermios(fd, ioctlSetTermios, state)
 }

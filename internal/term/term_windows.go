@@ -1,7 +1,9 @@
 package term
 
 import (
+	"context"
 	"os"
+	"time"
 
 	"golang.org/x/sys/windows"
 )
@@ -17,6 +19,22 @@ func openDevices() (in, out *os.File, err error) {
 		return nil, nil, err
 	}
 	return in, out, nil
+}
+
+// holdStop has nothing to do: Windows does not stop jobs.
+func holdStop() (release func()) { return func() {} }
+
+func flushInput(fd int) error { return windows.FlushConsoleInputBuffer(windows.Handle(fd)) }
+
+// interrupted reports whether it was Ctrl-C that ended a read. That looks like
+// an end of the input, and the signal may come a moment later.
+func interrupted(ctx context.Context) bool {
+	select {
+	case <-ctx.Done():
+		return true
+	case <-time.After(500 * time.Millisecond):
+		return false
+	}
 }
 
 // disableEcho leaves the console reading whole lines, and Ctrl-C an event.

@@ -1,0 +1,138 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"runtime"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/registryctl/registryctl/htpasswd"
+)
+
+// costBudget is how long the measuring takes in all.
+const costBudget = 2 * time.Second
+
+func (a *app) newCost() *cobra.Command {
+	output := formatFlag{value: "table", allowed: []string{"table", "json"}}
+	target := durationFlag(100 * time.Millisecond)
+	cmd := &cobra.Command{
+		Use:   "cost",
+		Short: "Time bcrypt on this machine",
+		Long: `Time bcrypt on this machine, for each cost: the milliseconds that each request to
+the registry pays for its login, and how many of them a core does in a second.
+A push of ten layers makes dozens of requests. It takes two seconds; the times of
+the high costs are extrapolated from the others, as each cost doubles the time.
+
+"-o json" is {target_ms, suggested, costs: [{cost, milliseconds,
+logins_per_second, extrapolated}]}; suggested is the highest cost within the
+target, null if there is none.`,
+		Example: `  registryctl cost
+  registryctl cost --target 50ms -o json`,
+		Args:              noOperands,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			report, err := measureCosts(cmd.Context(), time.Duration(target))
+			if err != nil {
+				return err
+			}
+			var out bytes.Buffer
+			if output.value == "json" {
+				err = writeJSON(&out, report)
+			} else {
+				err = report.writeTable(&out)
+			}
+			if err != nil {
+				return err
+			}
+			return a.print(out.Bytes())
+		},
+	}
+	cmd.Flags().Var(&target, "target", "what a request may take, such as 100ms")
+	output.register(cmd)
+	return cmd
+}
+
+// A costReport is the JSON output: no field may change its name or meaning.
+type costReport struct {
+	TargetMS  float64   `json:"target_ms"`
+	Suggested *int      `json:"suggested"` // null where no cost is within the target
+	Costs     []costRow `json:"costs"`
+}
+
+type costRow struct {
+	Cost            int     `json:"cost"`
+	Milliseconds    float64 `json:"milliseconds"`      // of one core
+	LoginsPerSecond float64 `json:"logins_per_second"` // of one core
+	Extrapolated    bool    `json:"extrapolated"`
+}
+
+// measureCosts times each cost as often as the budget allows, and keeps the best
+// time: what else the machine does only ever adds to it.
+func measureCosts(ctx context.Context, target time.Duration) (costReport, error) {
+	report := costReport{TargetMS: milliseconds(target)}
+	end := time.Now().Add(costBudget)
+	var last time.Duration
+	for cost := htpasswd.MinCost; cost <= htpasswd.MaxCost; cost++ {
+		expected := 2 * last
+		took, measured, err := timeCost(ctx, cost, expected, end)
+		if err != nil {
+			return report, err
+		}
+		if !measured {
+			took = expected
+		}
+		last = took
+		report.Costs = append(report.Costs, costRow{cost, milliseconds(took), 1 / took.Seconds(), !measured})
+		if took <= target {
+			report.Suggested = &cost
+		}
+	}
+	return report, nil
+}
+
+// timeCost measures one cost, at most three times; measured is false where one
+// of the expected time would not end in time.
+func timeCost(ctx context.Context, cost int, expected time.Duration, end time.Time) (best time.Duration, measured bool, err error) {
+	for range 3 {
+		if time.Now().Add(expected).After(end) {
+			break
+		}
+		begun := time.Now()
+		err := interruptible(ctx, func() error {
+			_, err := htpasswd.HashPassword([]byte("password"), cost)
+			return err
+		})
+		if err != nil {
+			return 0, false, err
+		}
+		if took := time.Since(begun); !measured || took < best {
+			best, measured = took, true
+		}
+	}
+	return best, measured, nil
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+func (r costReport) writeTable(w io.Writer) error {
+	rows := [][]string{{"COST", "MS A REQUEST", "LOGINS/S A CORE", ""}}
+	for _, c := range r.Costs {
+		note := ""
+		switch {
+		case r.Suggested != nil && c.Cost == *r.Suggested:
+			note = fmt.Sprintf("the highest within %v ms", r.TargetMS)
+		case c.Extrapolated:
+			note = "extrapolated"
+		}
+		rows = append(rows, []string{fmt.Sprint(c.Cost), fmt.Sprintf("%.1f", c.Milliseconds), fmt.Sprintf("%.1f", c.LoginsPerSecond), note})
+	}
+	if err := writeColumns(w, rows); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "on %s/%s with %d cores\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
+	return err
+}
