@@ -27,14 +27,18 @@ type Change struct {
 // stay as they are.
 func Fix(text []byte) (fixed []byte, changes []Change) {
 	x := &fixer{}
-	text, ok := x.decode(text)
+	decoded, ok := x.decode(text)
 	if !ok {
 		return text, nil
 	}
-	x.split(text)
+	x.split(decoded)
 	x.trim()
 	x.dedupe()
-	return x.join(), x.changes
+	fixed = x.join()
+	if _, wide := charset.UTF16Order(fixed); wide {
+		return text, nil // no text at all, in any encoding that is known
+	}
+	return fixed, x.changes
 }
 
 type fixer struct {
@@ -56,14 +60,16 @@ func (x *fixer) did(kind Kind, line int, format string, args ...any) {
 
 // decode makes UTF-8 of UTF-16; ok is false where that is not possible.
 func (x *fixer) decode(text []byte) (decoded []byte, ok bool) {
-	_, wide := charset.UTF16Order(text)
-	decoded, err := charset.Decode(text)
-	switch {
-	case err != nil:
-		return text, false
-	case wide:
+	if order, ok := charset.UTF16Order(text); ok {
+		decoded, err := charset.DecodeUTF16(text, order)
+		if err != nil {
+			return text, false
+		}
 		x.did(UTF16, 0, "written as UTF-8 instead of UTF-16")
-	case len(decoded) != len(text):
+		return decoded, true
+	}
+	decoded = charset.TrimBOM(text)
+	if len(decoded) != len(text) {
 		x.did(BOM, 1, "byte order mark removed")
 	}
 	return decoded, true
@@ -105,16 +111,17 @@ func (x *fixer) split(text []byte) {
 
 // unglue adds a line, or the records that one holds.
 func (x *fixer) unglue(number int, body, end string) {
-	record := strings.TrimSpace(body)
-	user, hash, ok := strings.Cut(record, ":")
-	if ok && record[0] != '#' {
-		if scheme, n := crypt.Scan(hash); scheme != "" && isGlued(hash[n:]) {
-			x.did(GluedLines, number, "line end put behind the hash of user %q", user)
-			first := body[:strings.Index(body, record)+len(user)+1+n]
-			x.add(number, first, x.lineEnd)
-			x.unglue(number, body[len(first):], end)
-			return
+	for {
+		record := strings.TrimSpace(body)
+		user, hash, ok := strings.Cut(record, ":")
+		_, n := crypt.Scan(hash)
+		if !ok || record[0] == '#' || n == 0 || !isGlued(hash[n:]) {
+			break
 		}
+		x.did(GluedLines, number, "line end put behind the hash of user %q", user)
+		first := body[:strings.Index(body, record)+len(user)+1+n]
+		x.add(number, first, x.lineEnd)
+		body = body[len(first):]
 	}
 	x.add(number, body, end)
 }
@@ -144,7 +151,7 @@ func (x *fixer) trim() {
 	users := make(map[string]int)
 	for _, l := range x.lines {
 		if user, _, ok := l.record(); ok {
-			users[strings.TrimSpace(user)]++
+			users[trimName(user)]++
 		}
 	}
 	same := make(map[string]int)
@@ -158,9 +165,9 @@ func (x *fixer) trim() {
 		if !ok {
 			continue
 		}
-		name := strings.TrimSpace(user)
+		name := trimName(user)
 		if name != user && name != "" && users[name] == same[user] && htpasswd.ValidateUser(name) == nil {
-			x.did(BlankAroundName, l.number, "blanks around the name of user %q removed", name)
+			x.did(BlankAroundName, l.number, "what is invisible around the name of user %q removed", name)
 			l.text = strings.Replace(l.text, user+":", name+":", 1)
 			user = name
 		}

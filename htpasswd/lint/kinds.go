@@ -16,16 +16,22 @@ const (
 	BlankAroundLine  Kind = "blank-around-line"
 	BlankAroundName  Kind = "blank-around-name"
 	BlankBeforeHash  Kind = "blank-before-hash"
+	Backslash        Kind = "backslash-at-line-end"
+	Unread           Kind = "unread-line"
 	EmptyName        Kind = "empty-name"
 	BadName          Kind = "bad-name"
+	NULInName        Kind = "nul-in-name"
 	Duplicate        Kind = "duplicate-user"
 	EmptyHash        Kind = "empty-hash"
 	UnknownHash      Kind = "unknown-hash"
 	NotBcrypt        Kind = "not-bcrypt"
+	MaybeDES         Kind = "maybe-des"
 	PlainHash        Kind = "plain-password"
 	SSHAHash         Kind = "ssha-hash"
 	BrokenBcrypt     Kind = "broken-bcrypt"
-	RefusedPrefix    Kind = "refused-prefix"
+	OddBcrypt        Kind = "odd-bcrypt"
+	Prefix2b         Kind = "prefix-2b"
+	Prefix2x         Kind = "prefix-2x"
 	TextAfterHash    Kind = "text-after-hash"
 	ThirdField       Kind = "third-field"
 	LowCost          Kind = "low-cost"
@@ -66,41 +72,45 @@ var kinds = map[Kind]struct {
 		Nginx:    {Error, "nginx finds no user in it"},
 		Apache:   {Error, "Apache httpd finds no user in it"},
 	}, fixIt},
-	BOM: {"a byte order mark before the first user", effects{
-		Registry: {Error, "the registry takes it for a part of the name"},
-		Nginx:    {Error, "nginx takes it for a part of the name"},
-		Apache:   {Error, "Apache httpd takes it for a part of the name"},
-	}, fixIt},
+	BOM: {"an invisible mark before the name", everywhere(Error, "it is taken for a part of the name"), fixIt},
 	BOMBeforeComment: {"a byte order mark before a comment", effects{
-		Registry: {Warning, "the registry does not see that it is one"},
-		Nginx:    {Warning, "nginx does not see that it is one"},
-		Apache:   {Warning, "Apache httpd does not see that it is one"},
+		Registry: {Warning, "the registry takes it for a user"},
+		Nginx:    {Warning, "nginx takes it for a user"},
+		Apache:   {Warning, "Apache httpd takes it for a user"},
 	}, fixIt},
 	NoColon: {"no colon in the line", effects{
 		Registry: {Error, "the registry answers 400 to everyone"},
 		Nginx:    {Warning, "nginx skips it"},
 		Apache:   {Warning, "Apache httpd skips it"},
 	}, "registryctl check --fix makes it a comment"},
-	LineTooLong: {"a line of more than 65,535 bytes", effects{
+	LineTooLong: {"a line of more than %d bytes", effects{
 		Registry: {Error, "the registry answers 400 to everyone"},
-	}, "registryctl check --fix makes comments of it"},
-	LoneCR: {"a carriage return where a line should end", effects{
-		Registry: {Error, "the registry does not see the users behind it"},
-		Nginx:    {Error, "nginx does not see the users behind it"},
-		Apache:   {Error, "Apache httpd does not see the users behind it"},
-	}, fixIt},
-	GluedLines: {"another record behind the hash, without a line end between them", effects{
-		Registry: {Error, "the registry does not see the second user"},
-		Nginx:    {Error, "nginx lets neither user in"},
-		Apache:   {Error, "Apache httpd lets neither user in"},
-	}, fixIt},
-	BlankAroundLine: {"blanks around the line", effects{
-		Nginx: {Error, "nginx takes them for a part of the name or the hash"},
+		Apache:   {Error, "Apache httpd reads neither it nor what is behind it"},
+	}, "registryctl check --fix makes comments of it, if it has more than 65535"},
+	LoneCR:     {"a carriage return where a line should end", everywhere(Error, "the user behind it is not seen"), fixIt},
+	GluedLines: {"no line end before the name", everywhere(Error, "the user is taken for a part of the record before"), fixIt},
+	BlankAroundLine: {"blanks before the name", effects{
+		Nginx:  {Error, "nginx takes them for a part of it"},
+		Apache: {Error, "Apache httpd takes them for a part of it"},
 	}, "remove them"},
+	Backslash: {"a backslash at the end of the line", effects{
+		Apache: {Warning, "Apache httpd reads the next line as a part of this one"},
+	}, "remove it"},
+	Unread: {"the line before", effects{
+		Nginx:  {Error, "nginx takes the user's line for a part of it"},
+		Apache: {Error, "Apache httpd takes the user's line for a part of it, or reads no further"},
+	}, "remove or mend it"},
 	BlankAroundName: {"blanks around the name", everywhere(Error, "it is another name than the one without them"), fixIt},
 	BlankBeforeHash: {"blanks before the hash", everywhere(Error, "they are taken for a part of it, and no password is right"), fixIt},
-	EmptyName:       {"no user name", everywhere(Warning, "who has the password gets in without a name"), "registryctl user remove '' removes it"},
-	BadName:         {"the name %s", everywhere(Warning, "few clients can log in with it"), "registryctl user rename gives it another one"},
+	EmptyName: {"no user name", effects{
+		Registry: {Warning, "who has the password gets in without a name"},
+		Nginx:    {Error, "nginx lets nobody in without a name"},
+		Apache:   {Warning, "who has the password gets in without a name"},
+	}, "registryctl user remove '' removes it"},
+	BadName: {"the name %s", everywhere(Warning, "few clients can log in with it"), "registryctl user rename gives it another one"},
+	NULInName: {"a NUL byte in the name", effects{
+		Apache: {Error, "Apache httpd ends the line there"},
+	}, "registryctl user remove removes it"},
 	Duplicate: {"the same user is on line %d as well", effects{
 		Registry: {Warning, "the registry goes by the last line, and this one does not count"},
 		Nginx:    {Warning, "nginx goes by the first line, and this one does not count"},
@@ -108,6 +118,10 @@ var kinds = map[Kind]struct {
 	}, "registryctl check --fix keeps the last line"},
 	EmptyHash:   {"no hash", everywhere(Error, "no password is right"), passwd},
 	UnknownHash: {"a hash of no known scheme", everywhere(Error, "no password is right"), passwd},
+	MaybeDES: {"13 characters that are a DES hash, or a password as it is", effects{
+		Nginx:  {Warning, "nginx takes them for a hash"},
+		Apache: {Warning, "Apache httpd takes them for a hash"},
+	}, passwd},
 	NotBcrypt: {"%s hash", effects{
 		Registry: {Error, "the registry accepts only bcrypt"},
 	}, passwd},
@@ -119,9 +133,15 @@ var kinds = map[Kind]struct {
 		Apache: {Error, "Apache httpd does not know it"},
 	}, passwd},
 	BrokenBcrypt: {"a bcrypt hash that is cut or damaged", everywhere(Error, "no password is right"), passwd},
-	RefusedPrefix: {"a bcrypt hash that begins with %s", effects{
-		Apache: {Error, "Apache httpd takes only $2y$ and $2a$"},
+	OddBcrypt: {"a bcrypt hash in an unusual form", effects{
+		Registry: {Warning, "the registry takes it, other servers do not"},
+		Nginx:    {Error, "nginx does not take it"},
+		Apache:   {Error, "Apache httpd does not take it"},
 	}, passwd},
+	Prefix2b: {"a bcrypt hash that begins with $2b$", effects{
+		Apache: {Warning, "Apache httpd leaves it to the system's crypt, which may not know it"},
+	}, passwd},
+	Prefix2x: {"a bcrypt hash that begins with $2x$", everywhere(Warning, "a password with other than ASCII characters may not be right"), passwd},
 	TextAfterHash: {"text behind the hash", effects{
 		Registry: {Warning, "the registry does not look at it, other servers do"},
 		Nginx:    {Error, "nginx takes it for a part of the hash, and no password is right"},

@@ -3,6 +3,7 @@ package atomicfile
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -52,16 +53,12 @@ func overwrite(f *os.File, text []byte) error {
 	return f.Truncate(int64(len(text)))
 }
 
-func inPlace(path string, old fs.FileInfo, flag int, write func(*os.File) error) (err error) {
+func inPlace(path string, old fs.FileInfo, flag int, write func(*os.File) error) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|noFollow|flag, 0)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if closeErr := f.Close(); err == nil {
-			err = closeErr
-		}
-	}()
+	defer f.Close() // what it could report, Sync has
 	now, err := f.Stat()
 	if err != nil {
 		return err
@@ -70,8 +67,22 @@ func inPlace(path string, old fs.FileInfo, flag int, write func(*os.File) error)
 		return ErrChanged
 	}
 	if err := write(f); err != nil {
+		_ = makeNewerThanSeen(f, old) // who has read it half-way has to read it again
 		return err
 	}
+	err = makeNewerThanSeen(f, old)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrNotDurable, err)
+	}
+	return nil
+}
+
+// makeNewerThanSeen makes f newer than the old file and than the time that the
+// writing has left, at which a reader may have seen a part of it.
+func makeNewerThanSeen(f *os.File, old fs.FileInfo) error {
 	written, err := f.Stat()
 	if err != nil {
 		return err
@@ -80,8 +91,5 @@ func inPlace(path string, old fs.FileInfo, flag int, write func(*os.File) error)
 	if written.ModTime().After(newest) {
 		newest = written.ModTime()
 	}
-	if err := makeNewer(f, newest); err != nil {
-		return err
-	}
-	return f.Sync()
+	return makeNewer(f, newest)
 }

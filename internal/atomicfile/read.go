@@ -50,11 +50,12 @@ func folder(path string) string {
 
 // Read returns what path holds, be it a regular file or not.
 func Read(path string) ([]byte, error) {
-	var text []byte
-	err := retry(func() (err error) {
-		text, err = os.ReadFile(path)
-		return err
-	})
+	f, err := openToRead(path, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, _, err := readAll(f)
 	return text, err
 }
 
@@ -64,15 +65,15 @@ func ReadForEdit(path string) ([]byte, fs.FileInfo, error) {
 	if err := Editable(path); err != nil {
 		return nil, nil, err
 	}
-	var f *os.File
-	err := retry(func() (err error) {
-		f, err = os.OpenFile(path, os.O_RDONLY|noFollow, 0)
-		return err
-	})
+	f, err := openToRead(path, noFollow)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer f.Close()
+	return readAll(f)
+}
+
+func readAll(f *os.File) ([]byte, fs.FileInfo, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, nil, err

@@ -20,9 +20,10 @@ var (
 	// ErrChanged is returned by Replace when the file is not the one that was
 	// read any more: a program that takes no lock has edited it.
 	ErrChanged = errors.New("the file was changed by another program meanwhile")
-	// ErrNotDurable is returned when the new file is in place but its folder
-	// could not be synced: a power cut may bring the old one back.
-	ErrNotDurable = errors.New("the folder could not be synced")
+	// ErrNotDurable is returned when the new text is in place but could not be
+	// made to stay, mostly as the folder could not be synced: a power cut may
+	// bring the old one back.
+	ErrNotDurable = errors.New("not made durable")
 	// ErrAttributes is returned when the new file could not be made to belong to
 	// whom the old one does. Nothing was changed.
 	ErrAttributes = errors.New("owner, mode or access list refused")
@@ -108,9 +109,9 @@ func makeNewer(f *os.File, old time.Time) error {
 		return err
 	}
 	// A file system rounds to its own step, at most the two seconds of FAT.
-	for _, step := range []time.Duration{0, 1, time.Microsecond, time.Millisecond, time.Second, 2 * time.Second} {
+	for _, step := range []time.Duration{0, 1, time.Microsecond, time.Millisecond, 10 * time.Millisecond, time.Second, 2 * time.Second} {
 		if step > 0 {
-			if err := setTime(f, old.Add(step)); err != nil {
+			if err := setTime(f, old, step); err != nil {
 				return err
 			}
 		}

@@ -16,8 +16,9 @@ import (
 // other end if it is a pipe.
 const noFollow = unix.O_NOFOLLOW | unix.O_NONBLOCK
 
-// retry is for Windows, where a file that someone has open cannot be replaced.
-func retry(op func() error) error { return op() }
+func openToRead(path string, flag int) (*os.File, error) {
+	return os.OpenFile(path, os.O_RDONLY|flag, 0)
+}
 
 func rename(from, to string) error { return os.Rename(from, to) }
 
@@ -47,7 +48,16 @@ func isShared(info fs.FileInfo) bool { return info.Sys().(*syscall.Stat_t).Nlink
 // settleTime is for Windows: elsewhere each write sets the time at once.
 func settleTime(*os.File) error { return nil }
 
-func setTime(f *os.File, t time.Time) error { return os.Chtimes(f.Name(), time.Time{}, t) }
+// setTime makes f newer than old by step. Only its owner can choose the time;
+// whoever may write it, as in place, lets the step pass and sets it to now.
+func setTime(f *os.File, old time.Time, step time.Duration) error {
+	err := os.Chtimes(f.Name(), time.Time{}, old.Add(step))
+	if !errors.Is(err, unix.EPERM) {
+		return err
+	}
+	time.Sleep(step)
+	return unix.Utimes(f.Name(), nil)
+}
 
 // setAttributes gives the new file f the owner, group, mode and access list of
 // the old one, or the mode perm where there is none.

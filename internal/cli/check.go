@@ -47,7 +47,7 @@ for a warning as well.`,
 	_ = cmd.RegisterFlagCompletionFunc("for", cobra.FixedCompletions([]string{"registry", "nginx", "apache"}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		for _, s := range servers {
-			if !slices.Contains(lint.Servers, lint.Server(s)) {
+			if !slices.Contains(lint.Servers(), lint.Server(s)) {
 				return fail(exitUsage, "it takes registry, nginx and apache", "--for does not know %q", s)
 			}
 			c.servers = append(c.servers, lint.Server(s))

@@ -1,0 +1,70 @@
+package lint_test
+
+import (
+	"net/http"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/registryctl/registryctl/htpasswd/lint"
+)
+
+// column is where answers.tsv has each server.
+var column = map[lint.Server]int{lint.Registry: 1, lint.Nginx: 2, lint.Apache: 3}
+
+// What Check says of each user in each file, and what the real servers did with
+// them, is the same: a user who is listed, and of whom there is no error, gets in
+// with one of the passwords; any other user does not.
+func TestCheckAgreesWithTheServers(t *testing.T) {
+	answers, _ := readAnswers(t)
+	type question struct {
+		file, user string
+		server     lint.Server
+	}
+	let := make(map[question]bool)
+	for _, a := range answers {
+		for server, i := range column {
+			q := question{a.file, a.user, server}
+			let[q] = let[q] || a.status[i] == http.StatusOK
+		}
+	}
+	compared := 0
+	for q, got := range let {
+		text := readWild(t, q.file)
+		lines, isListed := lint.Listed(text)[q.user]
+		if !isListed && got {
+			continue // by a name that nobody would type
+		}
+		if q.file == "plain-looks-like-des.htpasswd" && q.user == "francis" && q.server != lint.Registry {
+			continue // nobody can tell 13 letters from a DES hash; there is a warning
+		}
+		compared++
+		findings := lint.Check(text, q.server)
+		assert.Equal(t, got, isListed && letIn(findings, q.user, lines), "%s: user %q at %s: %+v", q.file, q.user, q.server, findings)
+	}
+	t.Logf("%d users in files compared", compared)
+}
+
+// ofTheFile are the kinds for which a server lets nobody in.
+var ofTheFile = []lint.Kind{lint.UTF16, lint.NoColon, lint.LineTooLong}
+
+// letIn says by the findings whether a user who is listed on these lines gets in.
+func letIn(findings []lint.Finding, user string, lines []int) bool {
+	failed := make(map[int]bool) // by line
+	for _, f := range findings {
+		switch {
+		case f.Severity == lint.Error && f.User == user && f.Line > 0 && f.Kind != lint.LineTooLong:
+			failed[f.Line] = true
+		case f.Severity == lint.Error && f.User == "" && f.Server == lint.Apache && f.Kind == lint.LineTooLong:
+			for _, line := range lines {
+				failed[line] = failed[line] || line >= f.Line
+			}
+		case f.Severity == lint.Error && slices.Contains(ofTheFile, f.Kind):
+			return false
+		case f.Kind == lint.Duplicate && f.User == user:
+			failed[f.Line] = true // the other line decides
+		}
+	}
+	return slices.ContainsFunc(lines, func(line int) bool { return !failed[line] })
+}
