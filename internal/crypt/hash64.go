@@ -27,8 +27,22 @@ func encodeHash64(digest, order []byte) string {
 
 // spanHash64 counts the characters of hash64 that s begins with.
 func spanHash64(s string) int {
-	return len(s) - len(strings.TrimLeft(s, hash64))
+	for i := range len(s) {
+		if !isHash64[s[i]] {
+			return i
+		}
+	}
+	return len(s)
 }
+
+// isHash64 says which bytes are in hash64, as a file of a million users has each
+// of its hashes looked at.
+var isHash64 = func() (in [256]bool) {
+	for i := range len(hash64) {
+		in[hash64[i]] = true
+	}
+	return in
+}()
 
 // cutSaltDigest reads SALT$DIGEST, as md5-crypt and SHA-crypt have it, and says how many bytes that takes. The digest has a
 // known length. A salt is anything that neither ends itself nor the field or the line it stands in (crypt(5)).
