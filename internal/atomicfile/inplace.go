@@ -58,7 +58,8 @@ func inPlace(path string, old fs.FileInfo, flag int, write func(*os.File) error)
 	if err != nil {
 		return err
 	}
-	defer f.Close() // what it could report, Sync has
+	// What its Close could report, Sync has.
+	defer f.Close()
 	now, err := f.Stat()
 	if err != nil {
 		return err

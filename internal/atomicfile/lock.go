@@ -5,14 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"time"
 
 	"github.com/gofrs/flock"
 )
-
-// lockPoll is how often a waiting edit looks whether the lock is free: about as
-// long as an edit holds it.
-const lockPoll = 5 * time.Millisecond
 
 // Lock waits until nobody else holds the lock of path, and takes it; the system
 // frees it when the process ends, however it does. The error is the context's

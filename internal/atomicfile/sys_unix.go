@@ -16,6 +16,10 @@ import (
 // other end if it is a pipe.
 const noFollow = unix.O_NOFOLLOW | unix.O_NONBLOCK
 
+// lockPoll is how often a waiting edit looks whether the lock is free: about as
+// long as an edit holds it.
+const lockPoll = 5 * time.Millisecond
+
 func openToRead(path string, flag int) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDONLY|flag, 0)
 }

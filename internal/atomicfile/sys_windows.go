@@ -15,6 +15,11 @@ import (
 // noFollow opens a link itself and not the file behind it.
 const noFollow = windows.O_FILE_FLAG_OPEN_REPARSE_POINT
 
+// lockPoll is how often a waiting edit looks whether the lock is free: about as
+// long as an edit holds it. To look costs more here than elsewhere, and many that
+// wait must not take the time of the one that works.
+const lockPoll = 25 * time.Millisecond
+
 // How long an operation is tried again that fails because somebody has the file
 // open for a moment: a reader, an antivirus program.
 const (

@@ -1,0 +1,169 @@
+package htpasswd
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/windows"
+)
+
+func underWine() bool {
+	return windows.NewLazySystemDLL("ntdll.dll").NewProc("wine_get_version").Find() == nil
+}
+
+// accessList is the access list of the file as text, with the flags that say
+// whether it inherits.
+func accessList(t *testing.T, path string) (text string, protected bool) {
+	t.Helper()
+	sd, err := windows.GetNamedSecurityInfo(path, windows.SE_FILE_OBJECT, windows.DACL_SECURITY_INFORMATION)
+	require.NoError(t, err)
+	control, _, err := sd.Control()
+	require.NoError(t, err)
+	return sd.String(), control&windows.SE_DACL_PROTECTED != 0
+}
+
+// An edit keeps who may do what with the file: an access list that takes nothing
+// from the folder stays so, and one that does keeps what was added to it.
+func TestUpdateKeepsTheAccessList(t *testing.T) {
+	if underWine() {
+		t.Skip("wine ignores access lists")
+	}
+	me, err := windows.GetCurrentProcessToken().GetTokenUser()
+	require.NoError(t, err)
+	for name, c := range map[string]struct {
+		list      string
+		kind      windows.SECURITY_INFORMATION
+		protected bool
+	}{
+		// All that I and the system can do; guests may read.
+		"of its own": {"D:P(A;;FA;;;%s)(A;;FA;;;SY)(A;;FR;;;BG)", windows.PROTECTED_DACL_SECURITY_INFORMATION, true},
+		// To what the folder gives is added what I can do, and that guests may read.
+		"inherited too": {"D:(A;;FA;;;%s)(A;;FR;;;BG)", windows.UNPROTECTED_DACL_SECURITY_INFORMATION, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := write(t, "elton:x\n")
+			fresh, _ := accessList(t, path)
+			sd, err := windows.SecurityDescriptorFromString(fmt.Sprintf(c.list, me.User.Sid))
+			require.NoError(t, err)
+			dacl, _, err := sd.DACL()
+			require.NoError(t, err)
+			require.NoError(t, windows.SetNamedSecurityInfo(path, windows.SE_FILE_OBJECT, windows.DACL_SECURITY_INFORMATION|c.kind, nil, nil, dacl, nil))
+			before, protected := accessList(t, path)
+			require.Equal(t, c.protected, protected)
+			require.NotEqual(t, fresh, before)
+			require.Contains(t, before, ";;;BG)")
+
+			old, err := os.Stat(path)
+			require.NoError(t, err)
+			require.NoError(t, addTo(t, FileStore{Path: path}, "francis"))
+			now, err := os.Stat(path)
+			require.NoError(t, err)
+			require.False(t, os.SameFile(old, now), "it was replaced")
+			after, protected := accessList(t, path)
+			assert.Equal(t, before, after)
+			assert.Equal(t, c.protected, protected)
+			assert.Empty(t, litter(t, path))
+		})
+	}
+}
+
+// openAs opens the file and lets others do so as the share mode says.
+func openAs(t *testing.T, path string, access, share uint32) (closeFile func()) {
+	t.Helper()
+	name, err := windows.UTF16PtrFromString(path)
+	require.NoError(t, err)
+	h, err := windows.CreateFile(name, access, share, nil, windows.OPEN_EXISTING, windows.FILE_ATTRIBUTE_NORMAL, 0)
+	require.NoError(t, err)
+	closeFile = sync.OnceFunc(func() { _ = windows.CloseHandle(h) })
+	t.Cleanup(closeFile)
+	return closeFile
+}
+
+// A file that somebody has open for a moment is replaced when they are done.
+func TestUpdateWaitsForReaders(t *testing.T) {
+	for name, share := range map[string]uint32{
+		"who lets others read and write": windows.FILE_SHARE_READ | windows.FILE_SHARE_WRITE,
+		"who lets others read":           windows.FILE_SHARE_READ,
+		"who lets nobody in":             0,
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := write(t, "elton:x\n")
+			closeFile := openAs(t, path, windows.GENERIC_READ, share)
+			time.AfterFunc(300*time.Millisecond, closeFile)
+			require.NoError(t, addTo(t, FileStore{Path: path}, "francis"))
+			assert.Equal(t, "elton:x\nfrancis:"+dockerHash+"\n", contents(t, path))
+			assert.Empty(t, litter(t, path))
+		})
+	}
+}
+
+// Who reads and lets the file be replaced, as Read does, is not waited for, and
+// reads on in the old one.
+func TestUpdateUnderASharingReader(t *testing.T) {
+	if underWine() {
+		t.Skip("wine 8 replaces no file that is open")
+	}
+	path := write(t, "elton:x\n")
+	openAs(t, path, windows.GENERIC_READ, windows.FILE_SHARE_READ|windows.FILE_SHARE_WRITE|windows.FILE_SHARE_DELETE)
+	begun := time.Now()
+	require.NoError(t, addTo(t, FileStore{Path: path}, "francis"))
+	assert.Less(t, time.Since(begun), 3*time.Second)
+	assert.Equal(t, "elton:x\nfrancis:"+dockerHash+"\n", contents(t, path))
+	assert.Empty(t, litter(t, path))
+}
+
+// One that stays open is left as it is.
+func TestUpdateGivesUpOnAReaderWhoStays(t *testing.T) {
+	path := write(t, "elton:x\n")
+	openAs(t, path, windows.GENERIC_READ, windows.FILE_SHARE_READ)
+	begun := time.Now()
+	require.Error(t, addTo(t, FileStore{Path: path}, "francis"))
+	assert.Less(t, time.Since(begun), 30*time.Second)
+	assert.Equal(t, "elton:x\n", contents(t, path))
+	assert.Empty(t, litter(t, path))
+}
+
+// Nobody is made to wait for a file that is marked as one not to write to.
+func TestUpdateRefusesAReadOnlyFile(t *testing.T) {
+	path := write(t, "elton:x\n")
+	require.NoError(t, os.Chmod(path, 0o400))
+	begun := time.Now()
+	require.ErrorContains(t, addTo(t, FileStore{Path: path}, "francis"), "read-only")
+	assert.Less(t, time.Since(begun), time.Second)
+	assert.Equal(t, "elton:x\n", contents(t, path))
+	assert.Empty(t, litter(t, path))
+}
+
+// A file has many names on Windows, all of which lead to it and to its one lock:
+// with backslashes or slashes, without the drive, in any case; and blanks and
+// letters of all scripts in them.
+func TestUpdateByEveryName(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "my files", "用户 éß")
+	require.NoError(t, os.MkdirAll(dir, 0o700))
+	path := filepath.Join(dir, "Registry.htpasswd")
+	require.NoError(t, addTo(t, FileStore{Path: path, Create: true}, "first"))
+	t.Chdir(dir)
+	names := []string{
+		path,
+		filepath.ToSlash(path),
+		`\\?\` + path,
+		path[len(filepath.VolumeName(path)):],
+		"Registry.htpasswd",
+		`.\REGISTRY.HTPASSWD`,
+	}
+	want := "first:" + dockerHash + "\n"
+	for i, name := range names {
+		require.NoError(t, addTo(t, FileStore{Path: name}, fmt.Sprint("user", i)), name)
+		want += fmt.Sprintf("user%d:%s\n", i, dockerHash)
+		assert.Equal(t, want, contents(t, path), name)
+	}
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	assert.Len(t, entries, 2, "the file and its lock")
+}

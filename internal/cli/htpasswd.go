@@ -1,0 +1,522 @@
+package cli
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/registryctl/registryctl/htpasswd"
+	"github.com/registryctl/registryctl/internal/term"
+)
+
+// apacheName is what Apache's program is called, and what messages begin with
+// in its place: also those of "registryctl htpasswd", as scripts look for them.
+const apacheName = "htpasswd"
+
+// isApacheName reports whether the program was called as htpasswd or
+// htpasswd.exe: through a link, or as a copy of that name.
+func isApacheName(arg0 string) bool {
+	name := strings.ToLower(filepath.Base(arg0)) // Windows finds HTPASSWD.EXE as well
+	return strings.TrimSuffix(name, ".exe") == apacheName
+}
+
+const apacheUsage = `Usage:
+	htpasswd [-ciBDv] [-C cost] passwordfile username
+	htpasswd -b[cBDv] [-C cost] passwordfile username password
+	htpasswd -n[iB] [-C cost] username
+	htpasswd -nb[B] [-C cost] username password
+`
+
+func (a *app) newHtpasswd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   apacheName + " [-bcinvBD] [-C cost] [passwordfile] username [password]",
+		Short: "Take the command line of Apache's htpasswd",
+		Long: `Take the command line of Apache's htpasswd, for the scripts and tutorials that
+have it. The program does the same when it is called as htpasswd: make a link or
+a copy of that name.
+
+  -c  create the file, or replace all that is in it
+  -n  write the line to standard output and touch no file
+  -v  verify the password of the user
+  -D  delete the user
+  -b  take the password from the command line, where other processes can see it
+  -i  read the password from standard input, without asking twice
+  -B  hash with bcrypt, as without it
+  -C  the cost of bcrypt, 4 to 17; -r is the same
+  -m -d -s -p -2 -5  hash in another way: refused, unless nothing is hashed
+
+One letter each, alone or together as in -nbBC10, before the operands; of -B -m
+-d -s -p -2 -5, of -b -i and of -C -r the last one counts. Without -b and -i the
+password is asked for on the terminal, or where there is none on standard input.
+
+What differs from Apache's program:
+
+  - -n ends its line with one newline, not with two.
+  - Without a flag it is bcrypt, at cost 10; there it is MD5, and bcrypt at 5.
+    So -C counts also without -B.
+  - Another algorithm is not written: exit 10. The registry accepts only bcrypt.
+    -v knows the others, but not DES crypt and yescrypt: exit 10.
+  - A name that could not be logged in with is refused, exit 6: an empty one, one
+    that begins with # or has a blank at either end or a control character in it.
+  - A password that is empty, has more than 72 bytes or a NUL or, with -i, more
+    than one line is refused, exit 5. So is the end of input at the prompt. With
+    -i a byte order mark goes and UTF-16 is decoded: PowerShell may send either.
+  - No edit is lost where several run at once, and no reader sees half a file.
+    Only regular files are written: for /dev/stdout there is -n.
+  - Lines may be as long as the registry reads them, 65,535 bytes, and a last line
+    without a newline gets one before a line is added.
+  - Lines are read as the registry reads them: blanks around a line and what
+    follows a bcrypt hash do not count, and a file that it would refuse is known
+    before a password is asked for: exit 7. Of several lines of a user whose
+    password is set the last one stays.
+  - A new file can be read by its owner only.
+  - A flag of several letters is refused, except for --help.
+
+Exit status: 0 done, also -D of a user who is not there; 1 file, 2 usage, 3 wrong
+password, two different ones or a cost out of range, 4 interrupted, 5 too long or
+a password that is refused, 6 user name refused or, with -v, unknown, 7 the file
+is not one that the registry accepts, 10 another algorithm.`,
+		Example: `  registryctl htpasswd -Bbn elton "$PASSWORD"
+  registryctl htpasswd -Bc auth/registry.htpasswd elton
+  registryctl htpasswd -v auth/registry.htpasswd elton`,
+		DisableFlagParsing: true,
+	}
+	cmd.SetUsageTemplate(apacheUsage + "\nExamples:\n{{.Example}}\n")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		a.name = apacheName
+		c := apacheCommand{app: a}
+		if err := c.parse(args); err != nil {
+			return err
+		}
+		return c.run(cmd.Context())
+	}
+	return cmd
+}
+
+// An apacheCommand is one run of the command. A flag is known by its letter, and
+// 0 is none of them.
+type apacheCommand struct {
+	app       *app
+	mode      byte // -c -n -v -D
+	source    byte // of the password: -b -i, else the prompt
+	algorithm byte // -B -m -d -s -p -2 -5
+	cost      int
+
+	file, user, password string
+}
+
+// otherAlgorithms are those that Apache's program writes besides bcrypt.
+var otherAlgorithms = map[byte]string{
+	'm': "MD5", 'd': "CRYPT", 's': "SHA-1", 'p': "plain text", '2': "SHA-256", '5': "SHA-512",
+}
+
+// parse reads the command line: what Apache's program complains about, in its
+// words and in its order.
+func (c *apacheCommand) parse(args []string) error {
+	modes, operands, err := c.parseFlags(args)
+	if err != nil {
+		return err
+	}
+	if len(modes) > 0 {
+		c.mode = modes[0]
+	}
+	if strings.Trim(modes, string(c.mode)) != "" {
+		return fail(exitUsage, "", "only one of -c -n -v -D may be specified")
+	}
+	if c.mode == 'n' && len(modes) > 1 {
+		return c.misused("-n is there twice")
+	}
+	return c.setOperands(operands)
+}
+
+// parseFlags reads the flags up to the first operand. The modes are returned as
+// they were given, and pflag.ErrHelp where help is asked for.
+func (c *apacheCommand) parseFlags(args []string) (modes string, operands []string, err error) {
+	for len(args) > 0 && len(args[0]) > 1 && args[0][0] == '-' {
+		cluster := args[0][1:]
+		args = args[1:]
+		if cluster == "-" {
+			break
+		}
+		if cluster == "-help" {
+			return "", nil, pflag.ErrHelp
+		}
+		for len(cluster) > 0 {
+			letter := cluster[0]
+			cluster = cluster[1:]
+			switch {
+			case strings.IndexByte("cnvD", letter) >= 0:
+				modes += string(letter)
+			case letter == 'b' || letter == 'i':
+				c.source = letter
+			case letter == 'B' || otherAlgorithms[letter] != "":
+				c.algorithm = letter
+			case letter == 'C' || letter == 'r':
+				if cluster == "" && len(args) == 0 {
+					return "", nil, c.misused("option requires an argument -- %c", letter)
+				}
+				if cluster == "" {
+					cluster, args = args[0], args[1:]
+				}
+				if err := c.setCost(cluster); err != nil {
+					return "", nil, err
+				}
+				cluster = ""
+			default:
+				return "", nil, c.misused("illegal option -- %c", letter)
+			}
+		}
+	}
+	return modes, args, nil
+}
+
+// setCost reads a number as strtol does, which skips blanks before it. One that
+// is too large is refused later, as Apache's program does.
+func (c *apacheCommand) setCost(value string) error {
+	const tooHigh = htpasswd.MaxCost + 1
+	n, err := strconv.ParseInt(strings.TrimLeft(value, " \t\n\v\f\r"), 10, 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) || n <= 0 {
+		return fail(exitUsage, "", "argument to -C/-r must be a positive integer")
+	}
+	c.cost = int(min(n, tooHigh))
+	return nil
+}
+
+func (c *apacheCommand) setOperands(operands []string) error {
+	type operand struct {
+		value *string
+		name  string
+		max   int // bytes
+		long  string
+	}
+	wanted := []operand{
+		{&c.file, "passwordfile", 4095, "filename too long"},
+		{&c.user, "username", htpasswd.MaxUserBytes, "username too long (> 255)"},
+		{&c.password, "password", 255, "password too long (> 255)"},
+	}
+	if c.source != 'b' {
+		wanted = wanted[:2]
+	}
+	if c.mode == 'n' {
+		wanted = wanted[1:]
+	}
+	if len(operands) < len(wanted) {
+		return c.misused("%s is missing", wanted[len(operands)].name)
+	}
+	if len(operands) > len(wanted) {
+		return c.misused("too many operands")
+	}
+	for i, w := range wanted {
+		if len(operands[i]) > w.max {
+			return fail(exitPassword, "", "%s", w.long)
+		}
+		*w.value = operands[i]
+		if w.value == &c.user && strings.Contains(c.user, ":") {
+			return fail(exitName, "", "username contains illegal character ':'")
+		}
+	}
+	return nil
+}
+
+// misused is the error of a command line that is no use of the program.
+func (c *apacheCommand) misused(format string, args ...any) error {
+	fmt.Fprint(c.app.err, apacheUsage)
+	return fail(exitUsage, "--help says what each flag does", format, args...)
+}
+
+func (c *apacheCommand) run(ctx context.Context) error {
+	writes := c.mode != 'v' && c.mode != 'D'
+	if writes {
+		if err := htpasswd.ValidateUser(c.user); err != nil {
+			return err
+		}
+	}
+	if c.mode != 'n' {
+		if err := c.checkFile(); err != nil {
+			return err
+		}
+	}
+	switch {
+	case writes:
+		return c.set(ctx)
+	case c.mode == 'v':
+		return c.verify(ctx)
+	default:
+		return c.remove(ctx)
+	}
+}
+
+// checkFile refuses what cannot be read or written, before a password is asked
+// for. To a file that is read-only the right to replace it does not matter:
+// whoever made it so has meant it.
+func (c *apacheCommand) checkFile() error {
+	info, err := os.Stat(c.file)
+	regular := err == nil && info.Mode().IsRegular()
+	switch {
+	case c.mode != 'c' && !regular:
+		return fail(exitIO, "", "cannot modify file %s; use '-c' to create it", c.file)
+	case c.mode != 'c' || regular:
+		return c.checkAccess()
+	case err == nil:
+		return fail(exitIO, "-n writes to standard output", "cannot create file %s: it is there and not a regular file", c.file)
+	}
+	if folder, err := os.Stat(filepath.Dir(c.file)); err != nil || !folder.IsDir() || c.file == "" {
+		return fail(exitIO, "", "cannot create file %s", c.file)
+	}
+	return nil
+}
+
+func (c *apacheCommand) checkAccess() error {
+	flag, access := os.O_RDWR, "read/write"
+	if c.mode == 'v' {
+		flag, access = os.O_RDONLY, "read"
+	}
+	f, err := os.OpenFile(c.file, flag, 0)
+	if errors.Is(err, fs.ErrPermission) {
+		return fail(exitIO, "", "cannot open file %s for %s access", c.file, access)
+	}
+	if err == nil {
+		_ = f.Close()
+	}
+	return nil // any other error may be a passing one, and comes again if not
+}
+
+func (c *apacheCommand) store() fileStore {
+	s := fileStore{timeout: time.Duration(c.app.lockTimeout)}
+	s.Path, s.Create = c.file, c.mode == 'c'
+	return s
+}
+
+// set gives the user a password: with -c in a file of its own, with -n on
+// standard output.
+func (c *apacheCommand) set(ctx context.Context) error {
+	hash, err := c.newHash(ctx)
+	if err != nil {
+		return err
+	}
+	line := fmt.Appendf(nil, "%s:%s\n", c.user, hash.Encoded())
+	verb, cannot := "Adding", "unable to update"
+	switch c.mode {
+	case 'n':
+		return c.app.print(line)
+	case 'c':
+		cannot = "cannot create"
+		_, err = c.store().Rewrite(ctx, func([]byte) []byte { return line })
+	default:
+		_, err = c.store().Update(ctx, func(f *htpasswd.File) error {
+			verb = "Adding"
+			if _, ok := f.Lookup(c.user); ok {
+				verb = "Updating"
+			}
+			return f.Set(c.user, hash)
+		})
+	}
+	if err != nil {
+		return c.cannot(cannot, err)
+	}
+	c.tell("%s password for user %s", verb, c.user)
+	return nil
+}
+
+// newHash asks for the password, after all that could be wrong without it, and
+// hashes it.
+func (c *apacheCommand) newHash(ctx context.Context) (h htpasswd.Hash, err error) {
+	other := otherAlgorithms[c.algorithm]
+	cost := c.cost
+	if cost == 0 {
+		cost = htpasswd.DefaultCost
+	}
+	if other == "" && (cost < htpasswd.MinCost || cost > htpasswd.MaxCost) {
+		return h, fail(exitMismatch, "", "Unable to encode with bcrypt: %w", htpasswd.ErrInvalidCost)
+	}
+	if c.mode == 0 {
+		if _, err := c.store().Read(ctx); err != nil {
+			return h, c.cannot("unable to read", err)
+		}
+	}
+	if other != "" {
+		return h, fail(exitAlgorithm, fmt.Sprintf("without -%c it is bcrypt", c.algorithm),
+			"%s algorithm not supported: the registry accepts only bcrypt", other)
+	}
+	password, err := c.readPassword(ctx)
+	if err != nil {
+		return h, err
+	}
+	var hash htpasswd.Hash // not to be touched if the hashing goes on
+	err = interruptible(ctx, func() (err error) {
+		hash, err = htpasswd.HashPassword(password, cost)
+		return err
+	})
+	if err != nil {
+		return h, err
+	}
+	return hash, nil
+}
+
+func (c *apacheCommand) remove(ctx context.Context) error {
+	found := false
+	_, err := c.store().Update(ctx, func(f *htpasswd.File) error {
+		err := f.Remove(c.user)
+		found = !errors.Is(err, htpasswd.ErrUserNotFound)
+		if !found {
+			return nil
+		}
+		return err
+	})
+	switch {
+	case err != nil:
+		return c.cannot("unable to update", err)
+	case found:
+		c.tell("Deleting password for user %s", c.user)
+	default:
+		c.tell("User %s not found", c.user) // which scripts take for done
+	}
+	return nil
+}
+
+// verify wants every line of the user to have the password, as one server goes
+// by the first of them and another by the last.
+func (c *apacheCommand) verify(ctx context.Context) error {
+	f, err := c.store().Read(ctx)
+	if err != nil {
+		return c.cannot("unable to read", err)
+	}
+	var password []byte
+	for entry := range f.All() {
+		if entry.User != c.user {
+			continue
+		}
+		if entry.Hash.Encoded() == "" {
+			return fail(exitFormat, "", "Empty hash for user %s", c.user)
+		}
+		if password == nil {
+			if password, err = c.readPassword(ctx); err != nil {
+				return err
+			}
+		}
+		if err := c.verifyHash(ctx, entry.Hash, password); err != nil {
+			return err
+		}
+	}
+	if password == nil {
+		return fail(exitName, "", "User %s not found", c.user)
+	}
+	c.tell("Password for user %s correct.", c.user)
+	return nil
+}
+
+func (c *apacheCommand) verifyHash(ctx context.Context, h htpasswd.Hash, password []byte) error {
+	err := interruptible(ctx, func() error { return h.Verify(password) })
+	_, noHash := htpasswd.ParseHash(h.Encoded())
+	switch {
+	case errors.Is(err, htpasswd.ErrMismatch), errors.Is(err, htpasswd.ErrUnsupportedHash) && noHash != nil:
+		return fail(exitMismatch, "", "password verification failed")
+	case errors.Is(err, htpasswd.ErrUnsupportedHash):
+		return fail(exitAlgorithm, "", "cannot verify the password of user %s, whose hash is %s: %w", c.user, h.Scheme(), err)
+	}
+	return err
+}
+
+// cannot is the error of the file, without the hints that name flags which this
+// command does not have.
+func (c *apacheCommand) cannot(what string, err error) error {
+	var refused *htpasswd.ParseError
+	switch f := classify(err); {
+	case errors.As(err, &refused):
+		return fail(f.status, f.hint, "The file %s does not appear to be a valid htpasswd file: %w", c.file, refused)
+	case errors.Is(err, context.Canceled):
+		return err
+	case errors.Is(err, syscall.EBUSY):
+		return fail(f.status, "if the file itself is mounted into a container, mount its folder instead, or see registryctl user add --in-place",
+			"%s file %s: %w", what, c.file, err)
+	default:
+		return fail(f.status, "", "%s file %s: %w", what, c.file, err)
+	}
+}
+
+func (c *apacheCommand) readPassword(ctx context.Context) ([]byte, error) {
+	switch c.source {
+	case 'b':
+		password := []byte(c.password)
+		return password, htpasswd.ValidatePassword(password)
+	case 'i':
+		return decodePassword(ctx, c.app.in, "standard input")
+	}
+	t, err := term.Open()
+	if err != nil {
+		return c.prompt(ctx, &linePrompt{bufio.NewReader(c.app.in), c.app.err})
+	}
+	defer t.Close()
+	return c.prompt(ctx, t)
+}
+
+type secretReader interface {
+	ReadSecret(ctx context.Context, prompt string) ([]byte, error)
+}
+
+func (c *apacheCommand) prompt(ctx context.Context, r secretReader) ([]byte, error) {
+	question := "New password: "
+	if c.mode == 'v' {
+		question = "Enter password: "
+	}
+	password, err := r.ReadSecret(ctx, question)
+	if errors.Is(err, io.EOF) {
+		return nil, fail(exitPassword, "-i reads it from standard input", "the input ended before a password was typed")
+	}
+	if err == nil {
+		err = htpasswd.ValidatePassword(password)
+	}
+	if err != nil || c.mode == 'v' {
+		return password, err
+	}
+	again, err := r.ReadSecret(ctx, "Re-type new password: ")
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	if !bytes.Equal(password, again) {
+		return nil, fail(exitMismatch, "", "password verification error")
+	}
+	return password, nil
+}
+
+// A linePrompt asks where there is no terminal: the answers are lines of standard
+// input, as scripts pipe them into Apache's program.
+type linePrompt struct {
+	in  *bufio.Reader
+	out io.Writer
+}
+
+func (p *linePrompt) ReadSecret(ctx context.Context, prompt string) ([]byte, error) {
+	fmt.Fprint(p.out, prompt)
+	defer fmt.Fprintln(p.out)
+	var line []byte
+	err := interruptible(ctx, func() (err error) {
+		line, err = p.in.ReadBytes('\n')
+		if errors.Is(err, io.EOF) && len(line) > 0 {
+			return nil // the last line need not end
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r")), nil
+}
+
+// tell says what was done in Apache's words, which begin with no name.
+func (c *apacheCommand) tell(format string, args ...any) {
+	fmt.Fprintf(c.app.err, "%s\n", oneLine(fmt.Sprintf(format, args...)))
+}
