@@ -25,10 +25,10 @@ type session struct {
 	process windows.Handle
 	keys    *os.File // what is typed goes in here
 
-	reading sync.WaitGroup
-	mu      sync.Mutex
-	screen  bytes.Buffer // what is on the console, and what the program says elsewhere
-	grown   chan struct{}
+	mu     sync.Mutex
+	screen bytes.Buffer // what is on the console, and what the programs say elsewhere
+	grown  chan struct{}
+	saying sync.WaitGroup // programs
 }
 
 // start runs the program, whose standard input is a pipe that ends at once, and
@@ -39,12 +39,15 @@ func start(t *testing.T, args ...string) *session {
 	keys, typed := newPipe(t)
 	shown, screen := newPipe(t)
 	require.NoError(t, windows.CreatePseudoConsole(windows.Coord{X: 120, Y: 30}, windows.Handle(keys.Fd()), windows.Handle(screen.Fd()), 0, &s.console))
-	t.Cleanup(s.close)
+	t.Cleanup(func() {
+		windows.ClosePseudoConsole(s.console)
+		_ = typed.Close()
+	})
 	// The console has its own by now, and ours would keep the pipes open.
 	require.NoError(t, keys.Close())
 	require.NoError(t, screen.Close())
 	s.keys = typed
-	s.show(shown)
+	go s.show(shown)
 
 	exe, err := exec.LookPath(program)
 	require.NoError(t, err)
@@ -84,7 +87,7 @@ func (s *session) run(argv ...string) (process windows.Handle) {
 	})
 	require.NoError(s.t, stdin.Close())
 	require.NoError(s.t, out.Close())
-	s.show(said)
+	s.saying.Go(func() { s.show(said) })
 	return info.Process
 }
 
@@ -92,29 +95,26 @@ func newPipe(t *testing.T) (r, w *os.File) {
 	t.Helper()
 	var read, write windows.Handle
 	require.NoError(t, windows.CreatePipe(&read, &write, nil, 0))
-	r, w = os.NewFile(uintptr(read), "read"), os.NewFile(uintptr(write), "write")
-	t.Cleanup(func() { r.Close(); w.Close() })
-	return r, w
+	return os.NewFile(uintptr(read), "read"), os.NewFile(uintptr(write), "write")
 }
 
-// show adds what r gives to the screen.
-func (s *session) show(r io.Reader) {
-	s.reading.Go(func() {
-		buf := make([]byte, 1024)
-		for {
-			n, err := r.Read(buf)
-			s.mu.Lock()
-			s.screen.Write(buf[:n])
-			s.mu.Unlock()
-			select {
-			case s.grown <- struct{}{}:
-			default:
-			}
-			if err != nil {
-				return
-			}
+// show adds what r gives to the screen, until nobody writes there any more.
+func (s *session) show(r io.ReadCloser) {
+	defer r.Close()
+	buf := make([]byte, 1024)
+	for {
+		n, err := r.Read(buf)
+		s.mu.Lock()
+		s.screen.Write(buf[:n])
+		s.mu.Unlock()
+		select {
+		case s.grown <- struct{}{}:
+		default:
 		}
-	})
+		if err != nil {
+			return
+		}
+	}
 }
 
 func (s *session) seen() string {
@@ -162,20 +162,12 @@ func (s *session) exit(typed ...string) int {
 	s.t.Setenv(showMode, "1")
 	require.Zero(s.t, s.wait(s.run(os.Args[0])))
 	s.t.Setenv(showMode, "")
-	s.close()
-	s.reading.Wait()
+	s.saying.Wait()
 	assert.Contains(s.t, s.seen(), "echo true, lines true, Ctrl-C true", "as it was before")
 	for _, secret := range typed {
 		assert.NotContains(s.t, s.seen(), secret)
 	}
 	return status
-}
-
-func (s *session) close() {
-	if s.console != 0 {
-		windows.ClosePseudoConsole(s.console)
-		s.console = 0
-	}
 }
 
 // showMode in the environment makes the test binary print the state of its

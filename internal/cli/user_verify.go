@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -50,7 +51,7 @@ password or for a token, 1 no answer from the registry.`,
 	asked.register(cmd)
 	format.register(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := errors.Join(source.check(), asked.check()); err != nil {
+		if err := cmp.Or(source.check(), asked.check()); err != nil {
 			return err
 		}
 		v := userVerify{app: a, source: &source, user: args[0], target: a.open()}
@@ -63,7 +64,7 @@ password or for a token, 1 no answer from the registry.`,
 		}
 		if format.value == "json" && report.Reason != "" {
 			var out bytes.Buffer
-			if err := errors.Join(writeJSON(&out, report), a.print(out.Bytes())); err != nil {
+			if err := cmp.Or(writeJSON(&out, report), a.print(out.Bytes())); err != nil {
 				return err
 			}
 		}

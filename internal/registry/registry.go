@@ -49,7 +49,7 @@ type Result struct {
 	URL      string // what was asked: scheme, host and port
 	Status   int    // of the answer; 0 if there was none
 	Location string // of Redirected: the URL to ask instead, if it can be told
-	Err      error  // of an Outcome without an answer; holds nothing that the registry was sent
+	Err      error  // of Untrusted and Unreachable, why
 }
 
 // Errors of ParseAddress. They do not repeat the address, which may hold a
@@ -165,17 +165,16 @@ func (c Client) probe(ctx context.Context, scheme string) (Result, error) {
 		r.Outcome, r.Err = classify(err)
 		return r, ctx.Err()
 	}
-	schemes := challenges(resp.Header)
-	r.Status = resp.StatusCode
+	r.Status = resp.status
 	switch {
 	case r.Status == http.StatusOK:
 		r.Outcome = Open
-	case r.Status == http.StatusUnauthorized && slices.Contains(schemes, "basic"):
+	case r.Status == http.StatusUnauthorized && slices.Contains(resp.challenges, "basic"):
 		r.Outcome = challenged
-	case r.Status == http.StatusUnauthorized && slices.Contains(schemes, "bearer"):
+	case r.Status == http.StatusUnauthorized && slices.Contains(resp.challenges, "bearer"):
 		r.Outcome = Token
 	case r.Status/100 == 3:
-		r.Outcome, r.Location = Redirected, origin(resp)
+		r.Outcome, r.Location = Redirected, resp.location
 	default:
 		r.Outcome = Unexpected
 	}
@@ -183,17 +182,15 @@ func (c Client) probe(ctx context.Context, scheme string) (Result, error) {
 }
 
 // login asks with credentials. Its Result holds no text of the registry's, which
-// has got to know the password.
+// knows the password now.
 func (c Client) login(ctx context.Context, base, user string, password []byte) (Result, error) {
 	r := Result{URL: base}
 	resp, err := c.get(ctx, base, url.UserPassword(user, string(password)))
 	if err != nil {
-		if r.Outcome, r.Err = classify(err); r.Outcome == Unexpected {
-			r.Err = nil
-		}
+		r.Outcome, r.Err = classify(err)
 		return r, ctx.Err()
 	}
-	r.Status = resp.StatusCode
+	r.Status = resp.status
 	switch {
 	case r.Status == http.StatusOK:
 		r.Outcome = Accepted
@@ -209,14 +206,21 @@ func (c Client) login(ctx context.Context, base, user string, password []byte) (
 	return r, nil
 }
 
+// An answer is what is known of a response.
+type answer struct {
+	status     int
+	challenges []string // the schemes to log in by
+	location   string   // of a redirect, as an address to ask
+}
+
 // get asks for /v2/ of the base URL. The body of the answer is not read, as
 // nothing is asked of it.
-func (c Client) get(ctx context.Context, base string, credentials *url.Userinfo) (*http.Response, error) {
+func (c Client) get(ctx context.Context, base string, credentials *url.Userinfo) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/v2/", nil)
 	if err != nil {
-		return nil, err
+		return answer{}, err
 	}
 	req.Header.Set("User-Agent", "registryctl")
 	if credentials != nil {
@@ -229,10 +233,10 @@ func (c Client) get(ctx context.Context, base string, credentials *url.Userinfo)
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return nil, err
+		return answer{}, err
 	}
 	_ = resp.Body.Close()
-	return resp, nil
+	return answer{resp.StatusCode, challenges(resp.Header), origin(resp)}, nil
 }
 
 const maxHeaderBytes = 64 << 10
@@ -265,31 +269,28 @@ func loopbackOnly(_, address string, _ syscall.RawConn) error {
 	return nil
 }
 
-// classify says why there is no answer.
+// classify says why there is no answer. The error it returns is of the network
+// or of the certificate, and never repeats what was sent.
 func classify(err error) (Outcome, error) {
 	var (
-		outer   *url.Error
 		cert    *tls.CertificateVerificationError
 		record  tls.RecordHeaderError
 		network net.Error
 		dial    *net.OpError
 	)
-	if errors.As(err, &outer) {
-		err = outer.Err // the method and URL are known
-	}
 	switch {
 	case errors.Is(err, errPlainHTTP):
-		return PlainHTTP, errPlainHTTP
+		return PlainHTTP, nil
 	case errors.As(err, &cert):
 		return Untrusted, cert.Err
 	case errors.Is(err, http.ErrSchemeMismatch) || errors.As(err, &record):
-		return NotTLS, err
+		return NotTLS, nil
 	case errors.Is(err, context.DeadlineExceeded) || errors.As(err, &network) && network.Timeout():
-		return TimedOut, err
+		return TimedOut, nil
 	case errors.As(err, &dial):
-		return Unreachable, err
+		return Unreachable, dial
 	}
-	return Unexpected, err
+	return Unexpected, nil
 }
 
 // challenges returns the schemes, in lower case, that the registry can be logged

@@ -1,0 +1,320 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/registryctl/registryctl/htpasswd"
+	"github.com/registryctl/registryctl/internal/peer"
+)
+
+// A verifyRun is what a person sees of user verify.
+type verifyRun struct {
+	status         int
+	stdout, stderr string
+}
+
+// verifyBy runs it for elton, with the password on standard input.
+func verifyBy(t *testing.T, password string, args ...string) verifyRun {
+	t.Helper()
+	var out, errOut bytes.Buffer
+	args = append([]string{program, "user", "verify", "elton", "--password-stdin"}, args...)
+	status := Main(args, strings.NewReader(password), &out, &errOut)
+	assert.NotContains(t, out.String()+errOut.String(), password)
+	return verifyRun{status, out.String(), errOut.String()}
+}
+
+// fileOf is the file of these users, "name:password" each, and what else is given
+// is a line as it is.
+func fileOf(t *testing.T, users ...string) string {
+	t.Helper()
+	var b strings.Builder
+	for _, u := range users {
+		name, password, ok := strings.Cut(u, ":")
+		if ok {
+			h, err := htpasswd.HashPassword([]byte(password), htpasswd.MinCost)
+			require.NoError(t, err)
+			u = name + ":" + h.Encoded()
+		}
+		b.WriteString(u + "\n")
+	}
+	return b.String()
+}
+
+func create(t *testing.T, text string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "htpasswd")
+	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+	return file
+}
+
+// rewrite writes another text, with an mtime that is off by this much from the one before.
+func rewrite(t *testing.T, file, text string, by time.Duration) {
+	t.Helper()
+	info, err := os.Stat(file)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+	mtime := info.ModTime().Add(by)
+	require.NoError(t, os.Chtimes(file, mtime, mtime))
+}
+
+// What the real registries answer, and what is said of it.
+func TestVerifyRegistry(t *testing.T) {
+	for _, name := range peer.Registries {
+		t.Run(name, func(t *testing.T) {
+			cert := peer.NewCertificate(t)
+			file := create(t, fileOf(t, "elton:d0cker"))
+			r := peer.StartRegistry(t, name, peer.RegistryConfig{Htpasswd: file, TLS: cert})
+			other := create(t, fileOf(t, "elton:an0ther"))
+			absent := filepath.Join(t.TempDir(), "absent")
+			expect := func(status int, password, file, stderr string, args ...string) {
+				t.Helper()
+				v := verifyBy(t, password, append([]string{"--registry", r.Addr, "--ca-cert", cert.CertFile, "-f", file}, args...)...)
+				assert.Equal(t, verifyRun{status, "", stderr}, v)
+			}
+			url := r.URL
+
+			// Accepted.
+			expect(0, "d0cker", file, "registryctl: "+url+" lets \"elton\" in; "+file+" lets them in\n")
+			expect(0, "d0cker", other, "registryctl: "+url+" lets \"elton\" in; "+other+" has another password\n")
+			expect(0, "d0cker", absent, "registryctl: "+url+" lets \"elton\" in; "+absent+" does not exist here\n")
+			expect(0, "d0cker", file, "", "-q")
+			expect(0, "d0cker", file, "registryctl: "+url+" lets \"elton\" in; "+file+" lets them in\n", "--registry", url+"/v2/")
+
+			// Refused: it is the wrong password, or the registry has read another file.
+			const (
+				readAnother = "registryctl: hint: it has read another file: see which path it is given, mount the folder and not the single file, and restart it if a line was malformed since\n"
+				setNew      = "registryctl: hint: user passwd sets a new one\n"
+			)
+			expect(3, "wr0ng", file, "registryctl: "+url+" refuses \"elton\"; "+file+" has another password\n"+setNew)
+			expect(3, "an0ther", other, "registryctl: "+url+" refuses \"elton\"; "+other+" lets them in\n"+readAnother)
+			expect(3, "an0ther", absent, "registryctl: "+url+" refuses \"elton\"; "+absent+" does not exist here\nregistryctl: hint: -f names the file that it reads, to compare\n")
+			nobody := create(t, "# nobody\n")
+			expect(3, "an0ther", nobody, "registryctl: "+url+" refuses \"elton\"; "+nobody+" has no such user\nregistryctl: hint: registryctl user list shows who is\n", "-q")
+
+			// A malformed line: 400 once, and then those who were there before.
+			rewrite(t, file, fileOf(t, "elton:n3w", "no entry"), time.Second)
+			expect(7, "n3w", file, "registryctl: "+url+" cannot read its htpasswd file: it is missing or malformed\n"+
+				"registryctl: hint: registryctl check says what is wrong with a file; -f names the one that the registry reads\n")
+			expect(3, "n3w", file, "registryctl: "+url+" refuses \"elton\"; "+file+" is malformed\n"+
+				"registryctl: hint: registryctl check says why; until that is mended it goes on with the users that it had before\n")
+			expect(0, "d0cker", file, "registryctl: "+url+" lets \"elton\" in; "+file+" is malformed\n")
+			// Mended, and not seen.
+			rewrite(t, file, fileOf(t, "elton:n3w"), 0)
+			expect(3, "n3w", file, "registryctl: "+url+" refuses \"elton\"; "+file+" lets them in\n"+readAnother)
+			// Mended, and seen.
+			rewrite(t, file, fileOf(t, "elton:n3w"), time.Second)
+			expect(0, "n3w", file, "registryctl: "+url+" lets \"elton\" in; "+file+" lets them in\n")
+
+			// No file.
+			require.NoError(t, os.Remove(file))
+			for range 2 {
+				expect(7, "n3w", file, "registryctl: "+url+" cannot read its htpasswd file: it is missing or malformed\n"+
+					"registryctl: hint: registryctl check says what is wrong with a file; -f names the one that the registry reads\n")
+			}
+
+			// A certificate that is not trusted. Then it is asked nothing.
+			v := verifyBy(t, "n3w", "--registry", r.Addr, "-f", other)
+			assert.Equal(t, 1, v.status)
+			assert.Regexp(t, `^registryctl: the certificate of `+url+` is not trusted: x509: .*\nregistryctl: hint: --ca-cert names .*\n$`, v.stderr)
+
+			// Plain http to where TLS is spoken.
+			v = verifyBy(t, "n3w", "--registry", "http://"+r.Addr, "-f", other)
+			assert.Equal(t, verifyRun{1, "", "registryctl: http://" + r.Addr + " answers with status 400, unlike a registry\n" +
+				"registryctl: hint: if it speaks TLS, name it with https://\n"}, v)
+		})
+	}
+}
+
+// A registry without TLS: on this machine that is enough.
+func TestVerifyRegistryPlain(t *testing.T) {
+	for _, name := range peer.Registries {
+		t.Run(name, func(t *testing.T) {
+			file := create(t, fileOf(t, "elton:d0cker"))
+			r := peer.StartRegistry(t, name, peer.RegistryConfig{Htpasswd: file})
+			for _, address := range []string{r.Addr, r.URL} {
+				v := verifyBy(t, "d0cker", "--registry", address, "-f", file)
+				assert.Equal(t, verifyRun{0, "", "registryctl: " + r.URL + " lets \"elton\" in; " + file + " lets them in\n"}, v)
+				v = verifyBy(t, "wr0ng", "--registry", address, "-f", file)
+				assert.Equal(t, 3, v.status)
+			}
+			v := verifyBy(t, "d0cker", "--registry", "https://"+r.Addr, "-f", file)
+			assert.Equal(t, verifyRun{1, "", "registryctl: https://" + r.Addr + " does not speak TLS\n" +
+				"registryctl: hint: http:// in the place of https:// asks it without TLS\n"}, v)
+
+			open := peer.StartRegistry(t, name, peer.RegistryConfig{})
+			v = verifyBy(t, "d0cker", "--registry", open.Addr, "-f", file)
+			assert.Equal(t, verifyRun{7, "", "registryctl: " + open.URL + " asks for no password: everybody is let in\n" +
+				"registryctl: hint: it needs REGISTRY_AUTH=htpasswd, REGISTRY_AUTH_HTPASSWD_REALM and REGISTRY_AUTH_HTPASSWD_PATH\n"}, v)
+		})
+	}
+}
+
+// Each outcome has an exit status, an error line and a hint, and a reason in the
+// JSON output.
+func TestVerifyOutcomes(t *testing.T) {
+	const login = `Basic realm="Registry Realm"`
+	answer := func(status int, challenge string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("WWW-Authenticate", challenge)
+			w.Header().Set("Location", "https://registry.example/v2/")
+			w.WriteHeader(status)
+		}
+	}
+	toLogin := func(status int) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Authorization") == "" {
+				answer(http.StatusUnauthorized, login)(w, r)
+				return
+			}
+			answer(status, login)(w, r)
+		}
+	}
+	silent := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	file := create(t, fileOf(t, "elton:d0cker"))
+	for _, tt := range []struct {
+		reason     string
+		status     int
+		fileReason string
+		handler    http.HandlerFunc
+		stderr     string
+	}{
+		{"accepted", 0, "accepted", toLogin(200), `lets "elton" in; FILE lets them in`},
+		{"refused", 3, "accepted", toLogin(401), `refuses "elton"; FILE lets them in`},
+		{"file-refused", 7, "accepted", toLogin(400), "cannot read its htpasswd file: it is missing or malformed"},
+		{"redirect", 1, "accepted", toLogin(307), "redirects, and no password is sent there"},
+		{"unexpected", 1, "accepted", toLogin(503), "answers with status 503, unlike a registry"},
+		{"no-password", 7, "", answer(200, ""), "asks for no password: everybody is let in"},
+		{"token", 7, "", answer(401, `Bearer realm="https://auth.example/token",service="registry"`), "asks for a token, so that no htpasswd file counts there"},
+		{"redirect", 1, "", answer(301, ""), "redirects to https://registry.example, and no password is sent there"},
+		{"unexpected", 1, "", answer(404, ""), "answers with status 404, unlike a registry"},
+		{"timeout", 1, "", silent, "did not answer within 50ms"},
+	} {
+		t.Run(fmt.Sprint(tt.reason, tt.fileReason), func(t *testing.T) {
+			s := httptest.NewServer(tt.handler)
+			t.Cleanup(s.Close)
+			args := []string{"--registry", s.URL, "-f", file, "-o", "json"}
+			if tt.reason == "timeout" {
+				args = append(args, "--timeout", "50ms")
+			}
+			v := verifyBy(t, "d0cker", args...)
+			assert.Equal(t, tt.status, v.status)
+			first, hint, _ := strings.Cut(v.stderr, "\n")
+			assert.Equal(t, "registryctl: "+s.URL+" "+strings.ReplaceAll(tt.stderr, "FILE", file), first)
+			if tt.status == 0 {
+				assert.Empty(t, hint)
+			} else {
+				assert.Regexp(t, `^registryctl: hint: [^\n]+\n$`, hint)
+			}
+			want, err := json.Marshal(map[string]any{
+				"user": "elton", "accepted": tt.status == 0, "reason": tt.reason,
+				"file": file, "fileReason": tt.fileReason, "registry": s.URL,
+			})
+			require.NoError(t, err)
+			assert.JSONEq(t, string(want), v.stdout)
+		})
+	}
+}
+
+// What the file says, beside a registry that lets everybody in who has a password.
+func TestVerifyFileBeside(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") == "" {
+			w.Header().Set("WWW-Authenticate", "Basic realm=x")
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+	}))
+	t.Cleanup(s.Close)
+	folder := t.TempDir()
+	for _, tt := range []struct{ file, reason, says string }{
+		{create(t, fileOf(t, "elton:d0cker")), "accepted", "lets them in"},
+		{create(t, fileOf(t, "elton:an0ther")), "wrong-password", "has another password"},
+		{create(t, fileOf(t, "francis:d0cker")), "unknown-user", "has no such user"},
+		{create(t, "elton:{SHA}kNoej8FsdG2erAqFiri5sSEd/XM=\n"), "not-bcrypt", "has the password, but not as bcrypt"},
+		{create(t, "elton:rqXexS6ZhobKA\n"), "unknown-hash", "has no hash that can be compared"},
+		{create(t, "elton:d\n"), "unknown-hash", "has no hash that can be compared"},
+		{create(t, fileOf(t, "elton:d0cker", "no entry")), "malformed-file", "is malformed"},
+		{create(t, "\xff\xfee\x00:\x00x\x00"), "malformed-file", "is malformed"},
+		{filepath.Join(folder, "absent"), "no-file", "does not exist here"},
+		{folder, "unreadable-file", "cannot be read here"},
+	} {
+		v := verifyBy(t, "d0cker", "--registry", s.URL, "-f", tt.file, "-o", "json")
+		assert.Equal(t, 0, v.status)
+		assert.Equal(t, "registryctl: "+s.URL+" lets \"elton\" in; "+tt.file+" "+tt.says+"\n", v.stderr)
+		var report verifyReport
+		require.NoError(t, json.Unmarshal([]byte(v.stdout), &report))
+		assert.Equal(t, verifyReport{"elton", true, "accepted", tt.file, tt.reason, s.URL}, report)
+	}
+	t.Chdir(folder)
+	t.Setenv(fileVariable, "")
+	assert.Equal(t, verifyRun{0, "", "registryctl: " + s.URL + " lets \"elton\" in\n"}, verifyBy(t, "d0cker", "--registry", s.URL))
+}
+
+// A certificate for another name, which no --ca-cert helps with.
+func TestVerifyCertificateName(t *testing.T) {
+	s := httptest.NewUnstartedServer(http.NotFoundHandler())
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	cert := create(t, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})))
+	address := strings.Replace(s.Listener.Addr().String(), "127.0.0.1", "localhost", 1)
+	v := verifyBy(t, "d0cker", "--registry", address, "--ca-cert", cert, "-f", cert)
+	assert.Equal(t, 1, v.status)
+	assert.Regexp(t, `^registryctl: the certificate of https://`+address+` is not trusted: .*\nregistryctl: hint: name the registry as its certificate does\n$`, v.stderr)
+}
+
+// A name that the registry could not tell from its password goes nowhere.
+func TestVerifyBadName(t *testing.T) {
+	var out, errOut bytes.Buffer
+	status := Main([]string{program, "user", "verify", "elton:d0cker", "--password-stdin", "--registry", "localhost:1"}, strings.NewReader("x"), &out, &errOut)
+	assert.Equal(t, 6, status)
+	assert.NotContains(t, errOut.String(), "d0cker")
+}
+
+// Nothing is said beside that one line, whatever net/http has to say of a server
+// that does not wait to be asked.
+func TestVerifyGreeting(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	var served sync.WaitGroup
+	t.Cleanup(func() {
+		l.Close()
+		served.Wait()
+	})
+	served.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = io.WriteString(conn, "220 mail.example ESMTP\r\n")
+			conn.Close()
+		}
+	})
+	var logged bytes.Buffer
+	before := log.Writer()
+	log.SetOutput(&logged)
+	t.Cleanup(func() { log.SetOutput(before) })
+	for range 20 {
+		v := verifyBy(t, "d0cker", "--registry", "http://"+l.Addr().String())
+		assert.Equal(t, 1, v.status)
+		assert.Regexp(t, `^registryctl: [^\n]+\nregistryctl: hint: [^\n]+\n$`, v.stderr)
+	}
+	assert.Empty(t, logged.String())
+}
