@@ -91,13 +91,28 @@ func TestOpenFile(t *testing.T) {
 	assert.Empty(t, litter(t, file))
 }
 
-// A device is no file to edit, whatever its name looks like.
+// A device is no file to edit.
 func TestDevice(t *testing.T) {
-	for _, device := range []string{"NUL", `\\.\NUL`} {
-		o := run(t, append([]string{peer.Build(t), "-f", device}, edits["remove"]...)...)
-		assertFailed(t, o, device)
-		assert.Contains(t, o.stderr, "not a regular file", device)
-	}
+	o := run(t, append([]string{peer.Build(t), "-f", "NUL"}, edits["remove"]...)...)
+	assertFailed(t, o, "NUL")
+	assert.Contains(t, o.stderr, "not a regular file")
+}
+
+// Who reads no further, such as Select-Object -First 1, needs no message.
+func TestClosedPipe(t *testing.T) {
+	file := create(t, strings.Repeat(editable, 10_000)) // more than a pipe holds
+	var stderr strings.Builder
+	cmd := exec.CommandContext(t.Context(), peer.Build(t), "user", "list", "-f", file)
+	cmd.Stderr = &stderr
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	_, err = stdout.Read(make([]byte, 10))
+	require.NoError(t, err)
+	require.NoError(t, stdout.Close())
+	_ = cmd.Wait()
+	assert.Equal(t, 1, cmd.ProcessState.ExitCode())
+	assert.Empty(t, stderr.String())
 }
 
 // What killed the last run does not keep the next one from its work.

@@ -154,6 +154,16 @@ func setAttributes(f *os.File, path string, old fs.FileInfo, _ fs.FileMode) erro
 	if old == nil {
 		return nil
 	}
+	// What these calls make of a slash, or of a path without a folder, is nowhere
+	// said, and what is inherited depends on it.
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	tmp, err := filepath.Abs(f.Name())
+	if err != nil {
+		return err
+	}
 	sd, err := windows.GetNamedSecurityInfo(path, windows.SE_FILE_OBJECT, windows.DACL_SECURITY_INFORMATION)
 	if err != nil {
 		return &fs.PathError{Op: "get access list", Path: path, Err: err}
@@ -170,7 +180,7 @@ func setAttributes(f *os.File, path string, old fs.FileInfo, _ fs.FileMode) erro
 	if control&windows.SE_DACL_PROTECTED != 0 {
 		kind = windows.DACL_SECURITY_INFORMATION | windows.PROTECTED_DACL_SECURITY_INFORMATION
 	}
-	if err := windows.SetNamedSecurityInfo(f.Name(), windows.SE_FILE_OBJECT, kind, nil, nil, dacl, nil); err != nil {
+	if err := windows.SetNamedSecurityInfo(tmp, windows.SE_FILE_OBJECT, kind, nil, nil, dacl, nil); err != nil {
 		return &fs.PathError{Op: "set access list", Path: f.Name(), Err: err}
 	}
 	return nil

@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"errors"
 	"os"
 	"os/signal"
 	"syscall"
@@ -17,5 +18,8 @@ func endingSignals() []os.Signal {
 	}
 	return signals
 }
+
+// isBrokenPipe reports whether nobody reads any more what was written.
+func isBrokenPipe(err error) bool { return errors.Is(err, syscall.EPIPE) }
 
 func ignoreBrokenPipe() { signal.Ignore(syscall.SIGPIPE) }

@@ -54,7 +54,7 @@ func (a *app) report(err error) status {
 		return exitDone
 	}
 	f := classify(err)
-	if errors.Is(err, errOutput) && errors.Is(err, syscall.EPIPE) {
+	if errors.Is(err, errOutput) && isBrokenPipe(err) {
 		return f.status // whoever read our output has seen enough of it
 	}
 	lines := []string{f.Error()}

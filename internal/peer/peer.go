@@ -17,9 +17,13 @@ import (
 
 // Need skips the test, naming what is missing, unless every program is on
 // PATH. With REQUIRE_PEERS=1 it fails the test instead, so that a run that is
-// meant to prove everything cannot pass by skipping.
+// meant to prove everything cannot pass by skipping. With -short no other program
+// is asked: such a test has nothing for the race detector to see.
 func Need(t testing.TB, programs ...string) {
 	t.Helper()
+	if testing.Short() {
+		t.Skipf("-short: %s not asked", strings.Join(programs, ", "))
+	}
 	var missing []string
 	for _, p := range programs {
 		if _, err := exec.LookPath(p); err != nil {

@@ -22,6 +22,9 @@ func (r *recorder) Skipf(f string, args ...any)  { r.end = "skip: " + fmt.Sprint
 func (r *recorder) Fatalf(f string, args ...any) { r.end = "fail: " + fmt.Sprintf(f, args...) }
 
 func TestNeed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short is about other programs")
+	}
 	self, err := os.Executable()
 	require.NoError(t, err)
 

@@ -139,6 +139,7 @@ func TestAnswers(t *testing.T) {
 		{"401 without a challenge", status(http.StatusUnauthorized), ok, Unexpected, 401, 0},
 		{"400 without credentials", status(http.StatusBadRequest), ok, Unexpected, 400, 0},
 		{"no registry", status(http.StatusNotFound), ok, Unexpected, 404, 0},
+		{"an error with a challenge", status(http.StatusForbidden, `Basic realm="x"`), ok, Unexpected, 403, 0},
 		{"an error", status(http.StatusServiceUnavailable), ok, Unexpected, 503, 0},
 		{"an error after the login", basic, status(http.StatusBadGateway), Unexpected, 502, 1},
 		{"forbidden after the login", basic, status(http.StatusForbidden), Unexpected, 403, 1},
@@ -305,7 +306,9 @@ func TestTimeout(t *testing.T) {
 	for _, address := range []string{silent, "https://" + silent, start(t, false, never, never).URL} {
 		c := clientOf(t, address)
 		c.Timeout = 50 * time.Millisecond
+		begun := time.Now()
 		r, wanted := ask(t, c)
+		assert.Less(t, time.Since(begun), 10*time.Second, address)
 		assert.Equal(t, TimedOut, r.Outcome, address)
 		assert.False(t, wanted)
 	}
