@@ -45,9 +45,9 @@ type difference struct {
 	cure func(trial) trial
 }
 
-// whole is every aspect: ours does what the command line asks for, or refuses
+// everything is every aspect: ours does what the command line asks for, or refuses
 // to, where Apache's does not.
-var whole = []string{"status", "streams", "said", "warned", "line", "ends", "scheme", "file", "perm"}
+var everything = []string{"status", "streams", "said", "warned", "line", "ends", "scheme", "file", "perm"}
 
 // differences is all that is allowed. A row that none of the command lines needs
 // fails the test, as a difference that no row allows does.
@@ -73,14 +73,14 @@ var differences = []difference{
 	},
 	{
 		name: "cost without -B", reason: "bcrypt is the default, so that -C has a meaning",
-		aspects: whole,
+		aspects: everything,
 		allowed: func(t trial, apache, ours outcome) bool {
 			return t.writes() && t.algorithm == 0 && apache.warned && (t.number() < 4 || t.number() > 17) && ours.fails(3, "bad cost")
 		},
 	},
 	{
 		name: "other algorithms", reason: "the registry accepts only bcrypt",
-		aspects: whole,
+		aspects: everything,
 		allowed: func(t trial, apache, ours outcome) bool {
 			return t.writes() && t.otherAlgorithm() && slices.Contains([]int{0, 3, 5}, apache.status) && ours.fails(10, "algorithm")
 		},
@@ -92,21 +92,21 @@ var differences = []difference{
 	},
 	{
 		name: "names", reason: "a name that nobody could log in with is refused",
-		aspects: whole,
+		aspects: everything,
 		allowed: func(t trial, apache, ours outcome) bool {
 			return t.writes() && t.user.bad && ours.fails(6, "name refused")
 		},
 	},
 	{
 		name: "passwords", reason: "a password that servers do not tell from others is refused",
-		aspects: whole,
+		aspects: everything,
 		allowed: func(t trial, apache, ours outcome) bool {
 			return t.mode != 'D' && t.password.bad && apache.status != 1 && apache.status != 6 && ours.asks().fails(5, "password refused")
 		},
 	},
 	{
 		name: "end of input", reason: "nobody has typed an empty password",
-		aspects: whole,
+		aspects: everything,
 		allowed: func(t trial, apache, ours outcome) bool {
 			return t.source == 0 && t.stdin == "" && slices.Contains([]int{0, 3, 9}, apache.status) && ours.asks().fails(5, "end of input")
 		},
@@ -123,7 +123,7 @@ var differences = []difference{
 	},
 	{
 		name: "refused file", reason: "a file that the registry refuses is known before a password is asked for or compared",
-		aspects: whole,
+		aspects: everything,
 		allowed: func(t trial, apache, ours outcome) bool {
 			_, err := htpasswd.Parse([]byte(t.before()))
 			return (t.mode == 0 || t.mode == 'v') && err != nil && slices.Contains([]int{3, 5, 6, 7, 9}, apache.status) && ours.fails(7, "invalid file")
@@ -131,7 +131,7 @@ var differences = []difference{
 	},
 	{
 		name: "carriage return", reason: "to the registry one that is alone ends no line, and so no hash",
-		aspects: whole,
+		aspects: everything,
 		allowed: func(t trial, apache, ours outcome) bool {
 			return t.mode == 'v' && loneCR.MatchString(t.before()) && (apache.status == 0 || apache.status == 7) && ours.asks().fails(3, "mismatch")
 		},
@@ -168,56 +168,56 @@ var differences = []difference{
 	},
 	{
 		name: "devices", reason: "only a regular file can be replaced",
-		aspects: whole,
+		aspects: everything,
 		allowed: func(t trial, apache, ours outcome) bool {
 			return t.mode == 'c' && t.file == "/dev/null" && apache.status != 2 && ours.fails(1, "cannot create")
 		},
 	},
 	{
 		name: "DES crypt, yescrypt, plain", reason: "they are recognised only: the password is neither right nor wrong",
-		aspects: whole,
+		aspects: everything,
 		allowed: func(t trial, apache, ours outcome) bool {
 			return t.mode == 'v' && t.hasHash("des-crypt", "yescrypt", "plain") && slices.Contains([]int{0, 3, 9}, apache.status) && ours.asks().fails(10, "unknown hash")
 		},
 	},
 	{
 		name: "{SSHA}", reason: "nginx knows it, and so do we",
-		aspects: whole,
+		aspects: everything,
 		allowed: func(t trial, apache, ours outcome) bool {
 			return t.mode == 'v' && t.hasHash("ssha") && apache.asks().fails(3, "mismatch") && ours.asks().status == 0
 		},
 	},
 	{
 		name: "broken bcrypt", reason: "no password matches it; there is no exit status 9 here",
-		aspects: whole,
+		aspects: everything,
 		allowed: func(t trial, apache, ours outcome) bool {
 			return t.mode == 'v' && apache.asks().fails(9, "not verified") && ours.asks().fails(3, "mismatch")
 		},
 	},
 	{
 		name: "-nn", reason: "Apache's program counts it twice, and reads what is behind its arguments",
-		aspects: whole,
+		aspects: everything,
 		allowed: func(t trial, apache, ours outcome) bool {
-			return t.misuse == "-nn" && apache.status == -1 && ours.fails(2, "usage")
+			return t.misuse == "-nn" && slices.Contains([]int{-1, 5, 6}, apache.status) && ours.fails(2, "usage")
 		},
 	},
 	{
 		name: "long flags", reason: "Apache's program takes each of them for --, and what it was to do is not done",
-		aspects: whole,
+		aspects: everything,
 		allowed: func(t trial, apache, ours outcome) bool {
 			return t.misuse == "long flag" && ours.fails(2, "illegal option, usage")
 		},
 	},
 	{
 		name: "dash in a cluster", reason: "Apache's program takes the rest of it for an operand",
-		aspects: whole,
+		aspects: everything,
 		allowed: func(t trial, apache, ours outcome) bool {
 			return t.misuse == "dash" && ours.fails(2, "illegal option, usage")
 		},
 	},
 	{
 		name: "huge cost", reason: "Apache's program cuts the number to 32 bits and takes what is left",
-		aspects: whole,
+		aspects: everything,
 		allowed: func(t trial, apache, ours outcome) bool {
 			return t.cost == "4294967301" && t.writes() && (apache.status == 0 || apache.status == 7) && ours.fails(3, "bad cost")
 		},
@@ -265,7 +265,7 @@ var longField = ":" + strings.Repeat("t", 300)
 // longName is how much of a name is compared.
 const longName = 100
 
-func cut(name string) string { return name[:min(len(name), longName)] }
+func cutName(name string) string { return name[:min(len(name), longName)] }
 
 func endLastLine(text string) string {
 	if text != "" && !strings.HasSuffix(text, "\n") {
@@ -283,13 +283,13 @@ func lastOnly(file, user string) string {
 	lines := strings.Split(file, "\n")
 	last := -1
 	for i, line := range lines {
-		if strings.HasPrefix(line, cut(user)+":") {
+		if strings.HasPrefix(line, cutName(user)+":") {
 			last = i
 		}
 	}
 	kept := lines[:0]
 	for i, line := range lines {
-		if i == last || !strings.HasPrefix(line, cut(user)+":") {
+		if i == last || !strings.HasPrefix(line, cutName(user)+":") {
 			kept = append(kept, line)
 		}
 	}
@@ -305,11 +305,11 @@ type trial struct {
 	// What the arguments say. Misuse names what is wrong with them as such.
 	mode, source, algorithm byte
 	cost, file, misuse      string
-	user, password          text
+	user, password          word
 	encoded                 bool // the password, with a byte order mark
 }
 
-type text struct {
+type word struct {
 	text string
 	bad  bool // by the rules of registryctl
 }
@@ -356,7 +356,7 @@ type outcome struct {
 // differ names the aspects in which two outcomes differ.
 func (o outcome) differ(other outcome) (aspects []string) {
 	a, b := o.fields(), other.fields()
-	for i, name := range whole {
+	for i, name := range everything {
 		if a[i] != b[i] {
 			aspects = append(aspects, name)
 		}
@@ -376,11 +376,11 @@ func (o outcome) fails(status int, said string) bool {
 
 // asks is the outcome without the prompts.
 func (o outcome) asks() outcome {
-	o.said = strings.TrimPrefix(prompts.ReplaceAllString(o.said, ""), ", ")
+	o.said = strings.TrimPrefix(askKinds.ReplaceAllString(o.said, ""), ", ")
 	return o
 }
 
-var prompts = regexp.MustCompile(`(^|, )(asks for [a-z]+)`)
+var askKinds = regexp.MustCompile(`(^|, )(asks for [a-z]+)`)
 
 // kinds are the things that are said, as whole lines. Where a kind has several,
 // the first is Apache's wording.
@@ -428,7 +428,7 @@ func (o *outcome) readStderr(t trial, stderr string) {
 		}
 	}
 	if t.user.text != "" {
-		stderr = strings.ReplaceAll(stderr, t.user.text, cut(oneLine(t.user.text)))
+		stderr = strings.ReplaceAll(stderr, t.user.text, cutName(oneLine(t.user.text)))
 	}
 	for _, p := range []struct{ prompt, kind string }{
 		{"New password: ", "asks for new"}, {"Re-type new password: ", "asks for again"}, {"Enter password: ", "asks for it"},
@@ -585,8 +585,8 @@ func (o *outcome) meaning(tr trial, text string) string {
 			lines = append(lines, line[:min(len(line), 80)])
 			continue
 		}
-		if whole := behindBcrypt.FindStringSubmatch(hash); whole != nil && strings.HasPrefix(hash, whole[1]) {
-			hash = whole[1]
+		if hashOnly := behindBcrypt.FindStringSubmatch(hash); hashOnly != nil && strings.HasPrefix(hash, hashOnly[1]) {
+			hash = hashOnly[1]
 		}
 		if !strings.Contains(tr.before(), hash) {
 			h, _ := htpasswd.ParseHash(hash)
@@ -596,7 +596,7 @@ func (o *outcome) meaning(tr trial, text string) string {
 				hash = "the password"
 			}
 		}
-		lines = append(lines, cut(user)+":"+hash)
+		lines = append(lines, cutName(user)+":"+hash)
 	}
 	return strings.Join(lines, "\n")
 }
@@ -675,7 +675,7 @@ func (d *duel) promises(tr trial, ours outcome) {
 	if ours.status != 0 || tr.mode == 'n' || tr.mode == 'v' {
 		ok = assert.Equal(d.t, tr.before(), string(ours.text), "it may not change the file") && ok
 	}
-	if _, err := htpasswd.Parse(ours.text); ours.status == 0 && tr.mode != 'n' {
+	if _, err := htpasswd.Parse(ours.text); ours.status == 0 && string(ours.text) != tr.before() {
 		ok = assert.NoError(d.t, err, "it may not write what the registry refuses") && ok
 	}
 	ok = assert.Equal(d.t, ours.status == 0 && tr.mode == 'n', ours.ends == "\n", "-n prints a line, and nothing else anything") && ok
@@ -798,23 +798,23 @@ func (g generator) trial() trial {
 	return t
 }
 
-func (g generator) name() text {
+func (g generator) name() word {
 	if g.percent(12) {
 		long := strings.Repeat("n", pick(g, 193, 194, 195, 196, 254, 255, 256, 300))
-		return pick(g, text{"", true}, text{"#elton", true}, text{" elton", true}, text{"elton ", true}, text{"el:ton", true},
-			text{"el\nton", true}, text{"el\tton", true}, text{"el\x7fton", true}, text{"el\u2028ton", true}, text{"\xff", true},
-			text{long, false}, text{"a b", false}, text{"-elton", false}, text{"a,b'c\"d$e\\", false})
+		return pick(g, word{"", true}, word{"#elton", true}, word{" elton", true}, word{"elton ", true}, word{"el:ton", true},
+			word{"el\nton", true}, word{"el\tton", true}, word{"el\x7fton", true}, word{"el\u2028ton", true}, word{"\xff", true},
+			word{long, false}, word{"a b", false}, word{"-elton", false}, word{"a,b'c\"d$e\\", false})
 	}
-	return pick(g, text{"elton", false}, text{"francis", false}, text{"gordon", false}, text{"王小明", false}, text{"e", false})
+	return pick(g, word{"elton", false}, word{"francis", false}, word{"gordon", false}, word{"王小明", false}, word{"e", false})
 }
 
-func (g generator) newPassword() text {
+func (g generator) newPassword() word {
 	if g.percent(15) {
-		return pick(g, text{"", true}, text{strings.Repeat("p", 72), false}, text{strings.Repeat("p", 73), true}, text{strings.Repeat("p", 200), true},
-			text{strings.Repeat("p", 255), true}, text{strings.Repeat("p", 256), true}, text{strings.Repeat("p", 257), true}, text{strings.Repeat("p", 300), true},
-			text{" blanks ", false}, text{"-dash", false}, text{"tab\t\x01", false}, text{"\xa3\xff", false}, text{"a:b$c'd\"e", false})
+		return pick(g, word{"", true}, word{strings.Repeat("p", 72), false}, word{strings.Repeat("p", 73), true}, word{strings.Repeat("p", 200), true},
+			word{strings.Repeat("p", 255), true}, word{strings.Repeat("p", 256), true}, word{strings.Repeat("p", 257), true}, word{strings.Repeat("p", 300), true},
+			word{" blanks ", false}, word{"-dash", false}, word{"tab\t\x01", false}, word{"\xa3\xff", false}, word{"a:b$c'd\"e", false})
 	}
-	return pick(g, text{"d0cker", false}, text{"r3gL4b", false}, text{"pass word", false}, text{"密码", false})
+	return pick(g, word{"d0cker", false}, word{"r3gL4b", false}, word{"pass word", false}, word{"密码", false})
 }
 
 // lay makes the text of the file. To verify, the password is mostly that of the
@@ -861,7 +861,7 @@ func (g generator) lay(t *trial) {
 			b.WriteString("no colon" + end)
 		}
 		if t.mode == 'v' && g.percent(70) {
-			t.password = text{v.password, v.password == "" || len(v.password) > 72}
+			t.password = word{v.password, v.password == "" || len(v.password) > 72}
 		}
 	}
 	all := b.String()
