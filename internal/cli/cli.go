@@ -85,7 +85,6 @@ entry is not one that the registry accepts.`,
 	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.err)
-	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
 	flags := root.PersistentFlags()
 	flags.VarP(&a.file, "file", "f", `htpasswd file, "-" for standard input and output (default $`+fileVariable+", else "+defaultFile+")")

@@ -94,7 +94,11 @@ is not one that the registry accepts, 10 another algorithm.`,
   registryctl htpasswd -v auth/registry.htpasswd elton`,
 		DisableFlagParsing: true,
 	}
-	cmd.SetUsageTemplate(apacheUsage + "\nExamples:\n{{.Example}}\n")
+	// Not a template: one would keep the linker from leaving out what is not called.
+	cmd.SetUsageFunc(func(cmd *cobra.Command) error {
+		_, err := fmt.Fprintf(cmd.OutOrStderr(), "%s\nExamples:\n%s\n", apacheUsage, cmd.Example)
+		return err
+	})
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		a.name = apacheName
 		c := apacheCommand{app: a}
