@@ -74,8 +74,9 @@ What differs from Apache's program:
   - A password that is empty, has more than 72 bytes or a NUL or, with -i, more
     than one line is refused, exit 5. So is the end of input at the prompt. With
     -i a byte order mark goes and UTF-16 is decoded: PowerShell may send either.
-  - No edit is lost where several run at once, and no reader sees half a file.
-    Only regular files are written: for /dev/stdout there is -n.
+  - No edit is lost where several run at once, and no reader sees half a file. For
+    that the folder of the file has to be writable as well. Only regular files are
+    written: for /dev/stdout there is -n.
   - Lines may be as long as the registry reads them, 65,535 bytes, and a last line
     without a newline gets one before a line is added.
   - Lines are read as the registry reads them: blanks around a line and what

@@ -242,7 +242,7 @@ func (c Client) get(ctx context.Context, base string, credentials *url.Userinfo)
 const maxHeaderBytes = 64 << 10
 
 func (c Client) transport(scheme string) *http.Transport {
-	dialer := &net.Dialer{Timeout: c.Timeout} // a dial outlives the context of a request
+	dialer := c.dialer(scheme)
 	t := &http.Transport{
 		DialContext:            dialer.DialContext,
 		TLSClientConfig:        &tls.Config{RootCAs: c.Roots},
@@ -251,11 +251,18 @@ func (c Client) transport(scheme string) *http.Transport {
 		MaxResponseHeaderBytes: maxHeaderBytes,
 		Proxy:                  http.ProxyFromEnvironment,
 	}
-	if scheme == "http" && !c.InsecureHTTP {
-		dialer.Control = loopbackOnly
+	if dialer.Control != nil {
 		t.Proxy = nil // one on this machine would send it on, in plain text
 	}
 	return t
+}
+
+func (c Client) dialer(scheme string) *net.Dialer {
+	dialer := &net.Dialer{Timeout: c.Timeout} // a dial outlives the context of a request
+	if scheme == "http" && !c.InsecureHTTP {
+		dialer.Control = loopbackOnly
+	}
+	return dialer
 }
 
 var errPlainHTTP = errors.New("plain http to another machine")
