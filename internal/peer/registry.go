@@ -134,10 +134,15 @@ func registryEnv(c RegistryConfig) []string {
 // registry cannot read its file.
 func (r *Registry) Login(t testing.TB, user, password string) int {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, r.URL+"/v2/", nil)
+	return login(t, r.Client, r.URL, user, password)
+}
+
+func login(t testing.TB, client *http.Client, url, user, password string) int {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/v2/", nil)
 	require.NoError(t, err)
 	req.SetBasicAuth(user, password)
-	resp, err := r.Client.Do(req)
+	resp, err := client.Do(req)
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
 	return resp.StatusCode

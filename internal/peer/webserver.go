@@ -51,13 +51,7 @@ type WebServer struct {
 // server cannot read its file.
 func (s *WebServer) Login(t testing.TB, user, password string) int {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/v2/", nil)
-	require.NoError(t, err)
-	req.SetBasicAuth(user, password)
-	resp, err := s.Client.Do(req)
-	require.NoError(t, err)
-	require.NoError(t, resp.Body.Close())
-	return resp.StatusCode
+	return login(t, s.Client, s.URL, user, password)
 }
 
 // documentRoot makes the one page.
