@@ -181,6 +181,7 @@ func TestPromptRefusesNoPassword(t *testing.T) {
 func TestCtrlCAtThePrompt(t *testing.T) {
 	for name, interrupt := range map[string]func(*session){
 		"typed":   func(s *session) { s.typeText("d0ck\x03") },
+		"quit":    func(s *session) { s.typeText("d0ck\x1c") },
 		"SIGTERM": func(s *session) { _ = s.cmd.Process.Signal(syscall.SIGTERM) },
 	} {
 		t.Run(name, func(t *testing.T) {
