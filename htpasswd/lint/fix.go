@@ -148,15 +148,10 @@ func (x *fixer) add(number int, body, end string) {
 // trim removes the blanks around a user's name and before a hash. Where that
 // would make one user of two, which of them is meant is not known.
 func (x *fixer) trim() {
-	users := make(map[string]int)
+	users, same := make(map[string]int), make(map[string]int)
 	for _, l := range x.lines {
 		if user, _, ok := l.record(); ok {
 			users[trimName(user)]++
-		}
-	}
-	same := make(map[string]int)
-	for _, l := range x.lines {
-		if user, _, ok := l.record(); ok {
 			same[user]++
 		}
 	}

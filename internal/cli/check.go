@@ -86,17 +86,20 @@ func (c check) run(cmd *cobra.Command) error {
 	}
 	report := checkReport{File: t.name, Findings: []lint.Finding{}, Changes: []lint.Change{}}
 	if c.fix {
+		var fixed []byte
 		fix := func(text []byte) []byte {
-			fixed, changes := lint.Fix(text)
+			var changes []lint.Change
+			fixed, changes = lint.Fix(text)
 			report.Changes = append(report.Changes[:0], changes...)
 			return fixed
 		}
 		if c.dryRun {
 			fix(text)
-		} else if _, err := t.Rewrite(cmd.Context(), fix); err != nil {
-			return fmt.Errorf("cannot fix the file: %w", err)
 		} else {
-			text, _ = lint.Fix(text)
+			if _, err := t.Rewrite(cmd.Context(), fix); err != nil {
+				return fmt.Errorf("cannot fix the file: %w", err)
+			}
+			text = fixed // what is there now, whoever has edited it since it was read
 		}
 	}
 	for _, server := range c.servers {

@@ -360,15 +360,7 @@ func (c *apacheCommand) newHash(ctx context.Context) (h htpasswd.Hash, err error
 	if err != nil {
 		return h, err
 	}
-	var hash htpasswd.Hash // not to be touched if the hashing goes on
-	err = interruptible(ctx, func() (err error) {
-		hash, err = htpasswd.HashPassword(password, cost)
-		return err
-	})
-	if err != nil {
-		return h, err
-	}
-	return hash, nil
+	return await(ctx, func() (htpasswd.Hash, error) { return htpasswd.HashPassword(password, cost) })
 }
 
 func (c *apacheCommand) remove(ctx context.Context) error {
@@ -507,13 +499,12 @@ type linePrompt struct {
 func (p *linePrompt) ReadSecret(ctx context.Context, prompt string) ([]byte, error) {
 	fmt.Fprint(p.out, prompt)
 	defer fmt.Fprintln(p.out)
-	var line []byte
-	err := interruptible(ctx, func() (err error) {
-		line, err = p.in.ReadBytes('\n')
+	line, err := await(ctx, func() ([]byte, error) {
+		line, err := p.in.ReadBytes('\n')
 		if errors.Is(err, io.EOF) && len(line) > 0 {
-			return nil // the last line need not end
+			return line, nil // the last line need not end
 		}
-		return err
+		return line, err
 	})
 	if err != nil {
 		return nil, err

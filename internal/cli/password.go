@@ -245,12 +245,8 @@ func (a *app) encode(ctx context.Context, s secret, cost int) (htpasswd.Hash, er
 		}
 		return s.hash, nil
 	}
-	var h htpasswd.Hash
 	start := time.Now()
-	err := interruptible(ctx, func() (err error) {
-		h, err = htpasswd.HashPassword(s.password, cost)
-		return err
-	})
+	h, err := await(ctx, func() (htpasswd.Hash, error) { return htpasswd.HashPassword(s.password, cost) })
 	if err == nil && cost > slowCost {
 		a.say("warning: at cost %d each request to the registry takes %.1f s of a core like this one", cost, time.Since(start).Seconds())
 	}
@@ -260,12 +256,27 @@ func (a *app) encode(ctx context.Context, s secret, cost int) (htpasswd.Hash, er
 // interruptible runs what cannot be interrupted itself, and stops waiting for it
 // when ctx ends.
 func interruptible(ctx context.Context, work func() error) error {
-	done := make(chan error, 1)
-	go func() { done <- work() }()
+	_, err := await(ctx, func() (struct{}, error) { return struct{}{}, work() })
+	return err
+}
+
+// await is interruptible for work with a result. That comes through a channel:
+// work that goes on after ctx has ended touches nothing of the caller's.
+func await[T any](ctx context.Context, work func() (T, error)) (T, error) {
+	type outcome struct {
+		value T
+		err   error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		value, err := work()
+		done <- outcome{value, err}
+	}()
 	select {
-	case err := <-done:
-		return err
+	case o := <-done:
+		return o.value, o.err
 	case <-ctx.Done():
-		return ctx.Err()
+		var none T
+		return none, ctx.Err()
 	}
 }

@@ -90,10 +90,8 @@ func (s fileStore) Read(ctx context.Context) (f *htpasswd.File, err error) {
 	if info, err := os.Stat(s.Path); err == nil && s.forEdit && !info.Mode().IsRegular() {
 		return nil, fail(exitIO, "", "%s is not a regular file", s.Path)
 	}
-	err = interruptible(ctx, func() (err error) { // it may be a pipe
-		f, err = s.FileStore.Read(ctx)
-		return err
-	})
+	// It may be a pipe.
+	f, err = await(ctx, func() (*htpasswd.File, error) { return s.FileStore.Read(ctx) })
 	if s.Create && !s.makeFolder && errors.Is(err, fs.ErrNotExist) {
 		folder, _ := filepath.Split(s.Path)
 		if _, missing := os.Stat(cmp.Or(folder, ".")); missing != nil {
@@ -198,12 +196,8 @@ func (t target) text(ctx context.Context) ([]byte, error) {
 }
 
 // readAll reads all of a stream, which may be a pipe that nothing comes from.
-func readAll(ctx context.Context, r io.Reader) (text []byte, err error) {
-	err = interruptible(ctx, func() (err error) {
-		text, err = io.ReadAll(r)
-		return err
-	})
-	return text, err
+func readAll(ctx context.Context, r io.Reader) ([]byte, error) {
+	return await(ctx, func() ([]byte, error) { return io.ReadAll(r) })
 }
 
 // keep is an Update that changes nothing. A file need not even be locked then; a
