@@ -2,6 +2,7 @@ package htpasswd_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"os"
@@ -61,4 +62,48 @@ func ExampleFile_Verify() {
 	// <nil>
 	// wrong password
 	// no such user
+}
+
+// A hash that was made elsewhere is taken as it is, if the registry accepts it.
+func ExampleParseHash() {
+	hash, err := htpasswd.ParseHash("$2b$12$saIVQ.pV.9EPOsLpNP04puj0Mf9r2wMHeGg/XViGhPfdoxb1oaCPO")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(hash) // never the hash itself
+	_, err = htpasswd.ParseHash("d0cker")
+	fmt.Println(err)
+	// Output:
+	// bcrypt(12)
+	// unsupported hash
+}
+
+// What an edit does not name stays as it is.
+func ExampleFile_Remove() {
+	f, err := htpasswd.Parse([]byte(`# team A
+elton:$2y$05$saIVQ.pV.9EPOsLpNP04puj0Mf9r2wMHeGg/XViGhPfdoxb1oaCPO
+# team B
+francis:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=
+`))
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := f.Remove("elton"); err != nil {
+		log.Fatal(err)
+	}
+	_, _ = f.WriteTo(os.Stdout)
+	// Output:
+	// # team A
+	// # team B
+	// francis:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=
+}
+
+// The reason for which the registry refuses everybody, with its line.
+func ExampleParseError() {
+	_, err := htpasswd.Parse([]byte("elton:x\nfrancis\n"))
+	var refused *htpasswd.ParseError
+	if errors.As(err, &refused) {
+		fmt.Println(refused.Line, errors.Is(err, htpasswd.ErrNoColon))
+	}
+	// Output: 2 true
 }

@@ -5,11 +5,16 @@ import (
 	"io"
 	"iter"
 	"maps"
+	"runtime"
 	"slices"
+	"sync"
 	"unicode"
 
 	"github.com/registryctl/registryctl/internal/charset"
 	"github.com/registryctl/registryctl/internal/crypt"
+	"github.com/registryctl/registryctl/internal/hugepages"
+	"github.com/registryctl/registryctl/internal/names"
+	"github.com/registryctl/registryctl/internal/record"
 )
 
 // MaxLineBytes is the longest line that the registry reads, without the line
@@ -21,19 +26,20 @@ const MaxLineBytes = 1<<16 - 1
 // byte: comments, blank lines, order, line ends, lines that make no sense. The
 // zero File is an empty one.
 //
-// A File may be read by several goroutines at once only as long as none edits it
-// or looks up a user.
+// A File may be read by several goroutines at once as long as none edits it.
 type File struct {
 	raw  []byte      // as given to Parse
 	text []byte      // raw as UTF-8; no edit changes it
 	err  *ParseError // why no edit is accepted
 
-	// What the edits did. A line of text is known by its offset there; the line
-	// added as number i by len(text)+i. A line that was removed is nil.
-	changed map[int][]byte
-	added   [][]byte
+	// What the edits did. A line is known by its offset: in the text, or in what
+	// was added, which goes on counting where the text ends. There it stays as it
+	// was; what it says since stands in changed, nil if it was removed.
+	added      []byte
+	addedLines newlines
+	standing   int // lines of added that were not removed
+	changed    map[int][]byte
 
-	scans int   // look-ups that scanned the text
 	index index // instead of scanning, when many users are asked for
 }
 
@@ -41,7 +47,9 @@ type File struct {
 type Entry struct {
 	User string // as the registry reads it: any text without a colon, even empty
 	Hash Hash   // of an unknown scheme where the line has none that is known
-	Line int    // counted from 1
+	// Line counts from 1, in the text that was parsed; lines that were added since
+	// follow. No edit changes the number of another line.
+	Line int
 }
 
 // Parse reads the text of an htpasswd file, which the caller must not change
@@ -66,15 +74,56 @@ func Parse(text []byte) (*File, error) {
 		}
 		return f, f.err
 	}
+	f.err = firstRefused(text)
+	if f.err != nil {
+		return f, f.err
+	}
+	return f, nil
+}
+
+// firstRefused finds the first line for which the registry would refuse the file.
+// A large text is looked through on every core.
+func firstRefused(text []byte) *ParseError {
+	const worthIt = 1 << 20 // bytes: a fraction of a millisecond
+	parts := splitLines(text, max(1, min(runtime.GOMAXPROCS(0), len(text)/worthIt)))
+	refused := make([]*ParseError, len(parts))
+	var group sync.WaitGroup
+	for i := 1; i < len(parts); i++ {
+		group.Go(func() { refused[i] = checkLines(parts[i]) })
+	}
+	refused[0] = checkLines(parts[0])
+	group.Wait()
+	for i, err := range refused {
+		if err != nil {
+			for _, before := range parts[:i] {
+				err.Line += bytes.Count(before, []byte{'\n'})
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// splitLines cuts text into so many parts, about, each of whole lines.
+func splitLines(text []byte, n int) (parts [][]byte) {
+	for ; n > 1; n-- {
+		at := len(text) / n
+		at += len(record.FirstLine(text[at:]))
+		parts = append(parts, text[:at])
+		text = text[at:]
+	}
+	return append(parts, text)
+}
+
+func checkLines(text []byte) *ParseError {
 	for n := 1; len(text) > 0; n++ {
-		line := firstLine(text)
+		line := record.FirstLine(text)
 		if err := checkLine(line); err != nil {
-			f.err = &ParseError{Line: n, Err: err}
-			return f, f.err
+			return &ParseError{Line: n, Err: err}
 		}
 		text = text[len(line):]
 	}
-	return f, nil
+	return nil
 }
 
 // checkLine says why the registry would refuse a file for this line.
@@ -91,45 +140,20 @@ func checkLine(line []byte) error {
 	return nil
 }
 
-// firstLine returns the first line of text, with its LF if it has one.
-func firstLine(text []byte) []byte {
-	if i := bytes.IndexByte(text, '\n'); i >= 0 {
-		return text[:i+1]
-	}
-	return text
-}
-
-// A record is what a line says: user:hash. Both are parts of the line.
-type record struct {
-	start      int // of the user in the line
-	user, hash []byte
-}
-
-// parseRecord reads a line; ok is false for one that names no user.
-func parseRecord(line []byte) (r record, ok bool) {
-	body := bytes.TrimSpace(line)
-	if len(body) == 0 || body[0] == '#' {
-		return record{}, false
-	}
-	r.start = cap(line) - cap(body) // TrimSpace gives a part of the same array
-	r.user, r.hash, ok = bytes.Cut(body, []byte{':'})
-	return r, ok
-}
-
 // hashSpan returns where in the line the hash stands that another one would
 // replace: blanks before it go, what comes behind a whole hash, or in a field of
 // its own, stays.
-func (r record) hashSpan() (start, end int) {
-	start = r.start + len(r.user) + 1
-	hash := bytes.TrimLeftFunc(r.hash, unicode.IsSpace)
-	end = start + len(r.hash) - len(hash)
+func hashSpan(r record.Record) (start, end int) {
+	start = r.Start + len(r.User) + 1
+	hash := bytes.TrimLeftFunc(r.Hash, unicode.IsSpace)
+	end = start + len(r.Hash) - len(hash)
 	if _, n := crypt.Scan(string(hash)); n > 0 {
 		return start, end + n
 	}
 	if i := bytes.IndexAny(hash, ":\r"); i >= 0 {
 		return start, end + i
 	}
-	return start, start + len(r.hash)
+	return start, start + len(r.Hash)
 }
 
 // WriteTo writes the text: of an unedited File what was parsed, byte for byte.
@@ -139,34 +163,38 @@ func (f *File) WriteTo(w io.Writer) (int64, error) {
 		return int64(n), err
 	}
 	out := &countingWriter{w: w}
-	at := 0
-	for _, ref := range slices.Sorted(maps.Keys(f.changed)) {
-		out.write(f.text[at:ref])
-		out.write(f.changed[ref])
-		at = ref + len(firstLine(f.text[ref:]))
-	}
-	out.write(f.text[at:])
-	f.writeAdded(out)
+	refs := slices.Sorted(maps.Keys(f.changed))
+	inText, _ := slices.BinarySearch(refs, len(f.text))
+	f.writeLines(out, f.text, 0, refs[:inText])
+	f.writeAdded(out, refs[inText:])
 	return out.n, out.err
 }
 
-// writeAdded writes the lines that were added, behind what was written before.
-func (f *File) writeAdded(out *countingWriter) {
-	for _, line := range f.added {
-		if line == nil {
-			continue
-		}
-		if out.n > 0 && out.last != '\n' {
-			out.write(f.lineEnd())
-		}
-		out.write(line)
+// writeLines writes lines, the first of which has the offset from, as they stand
+// since the changes.
+func (f *File) writeLines(out *countingWriter, lines []byte, from int, changes []int) {
+	at := 0
+	for _, ref := range changes {
+		out.write(lines[at : ref-from])
+		out.write(f.changed[ref])
+		at = ref - from + len(record.FirstLine(lines[ref-from:]))
 	}
+	out.write(lines[at:])
+}
+
+// writeAdded writes the lines that were added, behind what was written before.
+func (f *File) writeAdded(out *countingWriter, changes []int) {
+	if f.standing > 0 && out.n > 0 && out.last != '\n' {
+		out.write(f.lineEnd())
+	}
+	f.writeLines(out, f.added, len(f.text), changes)
 }
 
 // appended returns what the edits put behind the text; ok is false if they did
 // anything else.
 func (f *File) appended() (text []byte, ok bool) {
-	if len(f.changed) > 0 {
+	refs := slices.Sorted(maps.Keys(f.changed))
+	if len(refs) > 0 && refs[0] < len(f.text) {
 		return nil, false
 	}
 	var b bytes.Buffer
@@ -174,7 +202,7 @@ func (f *File) appended() (text []byte, ok bool) {
 	if out.n > 0 {
 		out.last = f.text[out.n-1]
 	}
-	f.writeAdded(out)
+	f.writeAdded(out, refs)
 	return b.Bytes(), true
 }
 
@@ -205,7 +233,15 @@ func (f *File) lineEnd() []byte {
 
 // edited reports whether WriteTo would write anything but what was parsed.
 func (f *File) edited() bool {
-	return len(f.changed) > 0 || slices.ContainsFunc(f.added, func(line []byte) bool { return line != nil })
+	if f.standing > 0 {
+		return true
+	}
+	for ref := range f.changed {
+		if ref < len(f.text) {
+			return true
+		}
+	}
+	return false
 }
 
 // All yields the entries in the order of their lines. Where a user stands on
@@ -213,68 +249,108 @@ func (f *File) edited() bool {
 // first. The File must not be edited meanwhile.
 func (f *File) All() iter.Seq[Entry] {
 	return func(yield func(Entry) bool) {
-		n := 0
-		for _, line := range f.lines() {
-			n++
-			if r, ok := parseRecord(line); ok && !yield(newEntry(r, n)) {
+		for l := range f.lines() {
+			if r, ok := record.Parse(l.now); ok && !yield(newEntry(r, l.number)) {
 				return
 			}
 		}
 	}
 }
 
-func newEntry(r record, line int) Entry {
-	return Entry{User: string(r.user), Hash: newHash(string(r.hash)), Line: line}
+func newEntry(r record.Record, line int) Entry {
+	text := string(r.Body) // one for both: a list of a million users is read by it
+	return Entry{User: text[:len(r.User)], Hash: newHash(text[len(r.User)+1:]), Line: line}
 }
 
-// lines yields each line that stands in the file now, by its number in changed
-// and added.
-func (f *File) lines() iter.Seq2[int, []byte] {
+// Users yields each user once, in the order of their first lines. The File must
+// not be edited meanwhile.
+func (f *File) Users() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		repeats := make(map[int]bool)
+		names.Build(f.sizeGuess(), f.userOf, f.userLines(), func(_, ref int) { repeats[ref] = true })
+		for ref, user := range f.userLines() {
+			if !repeats[ref] && !yield(string(user)) {
+				return
+			}
+		}
+	}
+}
+
+// userLines yields the user of each line that names one, by the line's offset.
+func (f *File) userLines() iter.Seq2[int, []byte] {
 	return func(yield func(int, []byte) bool) {
-		for at := 0; at < len(f.text); {
-			line := firstLine(f.text[at:])
-			now := line
-			if len(f.changed) > 0 {
-				now = f.line(at)
-			}
-			if now != nil && !yield(at, now) {
-				return
-			}
-			at += len(line)
-		}
-		for i, line := range f.added {
-			if line != nil && !yield(len(f.text)+i, line) {
+		for l := range f.lines() {
+			if r, ok := record.Parse(l.now); ok && !yield(l.ref, r.User) {
 				return
 			}
 		}
 	}
 }
 
-// line returns what stands now on the line with this number, nil if it was removed.
-func (f *File) line(ref int) []byte {
-	if ref >= len(f.text) {
-		return f.added[ref-len(f.text)]
+// A fileLine is a line that stands in the file.
+type fileLine struct {
+	ref, number int
+	now         []byte
+}
+
+// lines yields each line that stands in the file now.
+func (f *File) lines() iter.Seq[fileLine] {
+	return func(yield func(fileLine) bool) {
+		l := fileLine{}
+		for _, part := range [][]byte{f.text, f.added} {
+			for len(part) > 0 {
+				line := record.FirstLine(part)
+				part = part[len(line):]
+				l.number++
+				l.now = line
+				if len(f.changed) > 0 {
+					l.now = f.line(l.ref)
+				}
+				if l.now != nil && !yield(l) {
+					return
+				}
+				l.ref += len(line)
+			}
+		}
 	}
+}
+
+// line returns what stands now on the line with this offset, nil if it was removed.
+func (f *File) line(ref int) []byte {
 	if line, ok := f.changed[ref]; ok {
 		return line
 	}
-	return firstLine(f.text[ref:])
+	return f.original(ref)
 }
 
-// replace puts another line in the place of the one with this number; nil
-// removes it.
-func (f *File) replace(ref int, line []byte) {
-	switch {
-	case ref >= len(f.text):
-		f.added[ref-len(f.text)] = line
-	case line != nil && bytes.Equal(line, firstLine(f.text[ref:])):
-		delete(f.changed, ref)
-	default:
-		if f.changed == nil {
-			f.changed = make(map[int][]byte)
-		}
-		f.changed[ref] = line
+// original returns the line with this offset as it was parsed or added.
+func (f *File) original(ref int) []byte {
+	if ref < len(f.text) {
+		return record.FirstLine(f.text[ref:])
 	}
+	return record.FirstLine(f.added[ref-len(f.text):])
+}
+
+// userOf returns the user whom the line with this offset names now.
+func (f *File) userOf(ref int) []byte {
+	r, _ := record.Parse(f.line(ref))
+	return r.User
+}
+
+// replace puts another line in the place of the one with this offset, which
+// stands; nil removes it.
+func (f *File) replace(ref int, line []byte) {
+	if ref >= len(f.text) && line == nil {
+		f.standing--
+	}
+	if line != nil && bytes.Equal(line, f.original(ref)) {
+		delete(f.changed, ref)
+		return
+	}
+	if f.changed == nil {
+		f.changed = make(map[int][]byte)
+	}
+	f.changed[ref] = line
 }
 
 // Lookup returns the user's entry; of several the last, which is the one that
@@ -285,22 +361,20 @@ func (f *File) Lookup(user string) (Entry, bool) {
 		return Entry{}, false
 	}
 	ref := refs[len(refs)-1]
-	r, _ := parseRecord(f.line(ref))
+	r, _ := record.Parse(f.line(ref))
 	return newEntry(r, f.lineNumber(ref)), true
 }
 
 func (f *File) lineNumber(ref int) int {
-	n := 1
-	if ref < len(f.text) && len(f.changed) == 0 {
-		return n + bytes.Count(f.text[:ref], []byte{'\n'})
+	inText := f.index.textLines()
+	if ref < len(f.text) {
+		return 1 + inText.before(f.text, ref)
 	}
-	for at := range f.lines() {
-		if at == ref {
-			break
-		}
+	n := inText.before(f.text, len(f.text))
+	if len(f.text) > 0 && f.text[len(f.text)-1] != '\n' {
 		n++
 	}
-	return n
+	return n + 1 + f.addedLines.before(f.added, ref-len(f.text))
 }
 
 // Add adds a line for a new user at the end. The hash has to be bcrypt, as the
@@ -337,8 +411,8 @@ func (f *File) Set(user string, h Hash) error {
 	}
 	last := refs[len(refs)-1]
 	line := f.line(last)
-	r, _ := parseRecord(line)
-	start, end := r.hashSpan()
+	r, _ := record.Parse(line)
+	start, end := hashSpan(r)
 	line = slices.Concat(line[:start], []byte(h.Encoded()), line[end:])
 	if err := checkLine(line); err != nil {
 		return err
@@ -347,7 +421,9 @@ func (f *File) Set(user string, h Hash) error {
 		f.replace(ref, nil)
 	}
 	f.replace(last, line)
-	f.index.set(user, []int{last})
+	if x := f.index.built.Load(); x != nil {
+		delete(x.earlier, last)
+	}
 	return nil
 }
 
@@ -361,10 +437,10 @@ func (f *File) Remove(user string) error {
 	if len(refs) == 0 {
 		return ErrUserNotFound
 	}
+	f.forget(user, refs)
 	for _, ref := range refs {
 		f.replace(ref, nil)
 	}
-	f.index.set(user, nil)
 	return nil
 }
 
@@ -388,17 +464,17 @@ func (f *File) Rename(from, to string) error {
 	lines := make([][]byte, len(refs))
 	for i, ref := range refs {
 		line := f.line(ref)
-		r, _ := parseRecord(line)
-		lines[i] = slices.Concat(line[:r.start], []byte(to), line[r.start+len(from):])
+		r, _ := record.Parse(line)
+		lines[i] = slices.Concat(line[:r.Start], []byte(to), line[r.Start+len(from):])
 		if err := checkLine(lines[i]); err != nil {
 			return err
 		}
 	}
+	f.forget(from, refs)
 	for i, ref := range refs {
 		f.replace(ref, lines[i])
+		f.note(to, ref)
 	}
-	f.index.set(from, nil)
-	f.index.set(to, refs)
 	return nil
 }
 
@@ -425,53 +501,79 @@ func (f *File) accepts(h Hash) error {
 }
 
 func (f *File) append(user string, h Hash) {
-	f.index.set(user, []int{len(f.text) + len(f.added)})
-	f.added = append(f.added, slices.Concat([]byte(user), []byte{':'}, []byte(h.Encoded()), f.lineEnd()))
+	end := f.lineEnd()
+	ref := len(f.text) + len(f.added)
+	if more := len(user) + 1 + len(h.Encoded()) + len(end); cap(f.added)-len(f.added) < more {
+		// Twice as much each time: append itself grows a large slice by a quarter,
+		// and copies millions of lines several times over.
+		grown := make([]byte, len(f.added), 2*cap(f.added)+more)
+		hugepages.Prefer(grown)
+		copy(grown, f.added)
+		f.added = grown
+	}
+	f.added = append(f.added, user...)
+	f.added = append(f.added, ':')
+	f.added = append(f.added, h.Encoded()...)
+	f.added = append(f.added, end...)
+	f.addedLines.count(f.added)
+	f.standing++
+	f.note(user, ref)
 }
 
-// find returns the numbers of the user's lines, in their order.
-func (f *File) find(user string) []int {
-	if f.index.users == nil {
-		if f.scans < scansBeforeIndex {
-			f.scans++
-			return f.scan(user)
-		}
-		f.index = f.buildIndex()
+// note tells the index, if there is one, of a line that now is the user's.
+func (f *File) note(user string, ref int) {
+	if x := f.index.built.Load(); x != nil {
+		x.add([]byte(user), ref)
 	}
-	return f.index.get(user)
+}
+
+// forget tells the index, if there is one, of a user whose lines, all of them,
+// are about to be another's or nobody's.
+func (f *File) forget(user string, refs []int) {
+	if x := f.index.built.Load(); x != nil {
+		delete(x.earlier, refs[len(refs)-1])
+		x.users.Delete([]byte(user))
+	}
+}
+
+// find returns the offsets of the user's lines, in their order.
+func (f *File) find(user string) []int {
+	if x := f.index.of(f); x != nil {
+		return x.get([]byte(user))
+	}
+	return f.scan(user)
 }
 
 // scan finds the user's lines without an index. It searches the text for the
 // name as a whole, not line by line, and only then asks what the lines say.
 func (f *File) scan(user string) []int {
 	var refs []int
-	names := func(line []byte) bool {
-		r, ok := parseRecord(line)
-		return ok && string(r.user) == user
+	isUsers := func(line []byte) bool {
+		r, ok := record.Parse(line)
+		return ok && string(r.User) == user
 	}
 	needle := []byte(user + ":")
-	for at := 0; ; {
-		i := bytes.Index(f.text[at:], needle)
-		if i < 0 {
-			break
+	from := 0
+	for _, part := range [][]byte{f.text, f.added} {
+		for at := 0; ; {
+			i := bytes.Index(part[at:], needle)
+			if i < 0 {
+				break
+			}
+			start := bytes.LastIndexByte(part[:at+i], '\n') + 1
+			line := record.FirstLine(part[start:])
+			if _, ok := f.changed[from+start]; !ok && isUsers(line) {
+				refs = append(refs, from+start)
+			}
+			at = start + len(line)
 		}
-		start := bytes.LastIndexByte(f.text[:at+i], '\n') + 1
-		line := firstLine(f.text[start:])
-		if _, ok := f.changed[start]; !ok && names(line) {
-			refs = append(refs, start)
-		}
-		at = start + len(line)
+		from += len(part)
 	}
 	for ref, line := range f.changed {
-		if names(line) {
+		if isUsers(line) {
 			refs = append(refs, ref)
 		}
 	}
 	slices.Sort(refs)
-	for i, line := range f.added {
-		if names(line) {
-			refs = append(refs, len(f.text)+i)
-		}
-	}
 	return refs
 }

@@ -4,12 +4,17 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/registryctl/registryctl/internal/record"
 )
 
 // Hashes of "d0cker" and of "r3gL4b" at cost 4, made by this package.
@@ -23,6 +28,13 @@ func parseHash(t testing.TB, text string) Hash {
 	h, err := ParseHash(text)
 	require.NoError(t, err)
 	return h
+}
+
+func parse(t testing.TB, text string) *File {
+	t.Helper()
+	f, err := Parse([]byte(text))
+	require.NoError(t, err)
+	return f
 }
 
 func text(t testing.TB, f *File) string {
@@ -227,7 +239,7 @@ func TestLookupTakesTheLastLine(t *testing.T) {
 
 	require.NoError(t, f.Remove("b"))
 	e, _ = f.Lookup("a")
-	assert.Equal(t, 3, e.Line, "as the text stands now")
+	assert.Equal(t, 4, e.Line, "an edit renumbers no other line")
 }
 
 func TestVerify(t *testing.T) {
@@ -312,7 +324,7 @@ func FuzzEdit(f *testing.F) {
 				continue
 			}
 			indexed, _ := Parse(in)
-			indexed.index = indexed.buildIndex()
+			indexed.index.build(indexed)
 			err, indexedErr := edit(file, h), edit(indexed, h)
 			out := text(t, file)
 			require.Equal(t, err, indexedErr)
@@ -351,7 +363,7 @@ func FuzzEdit(f *testing.F) {
 func othersLines(text []byte, users []string) string {
 	var lines strings.Builder
 	for line := range bytes.SplitAfterSeq(text, []byte("\n")) {
-		if r, ok := parseRecord(line); ok && slices.Contains(users, string(r.user)) {
+		if r, ok := record.Parse(line); ok && slices.Contains(users, string(r.User)) {
 			continue
 		}
 		lines.Write(line)
@@ -376,4 +388,108 @@ func FuzzAddRemove(f *testing.F) {
 		}
 		require.Equal(t, string(in), out)
 	})
+}
+
+// A large text is looked through in parts, of whole lines.
+func TestParseOfALargeText(t *testing.T) {
+	line := "elton:" + dockerHash + "\n"
+	lines := 5 << 20 / len(line)
+	whole := strings.Repeat(line, lines)
+	parse(t, whole)
+	for _, n := range []int{1, 2, 3, 8} {
+		parts := splitLines([]byte(whole), n)
+		require.Len(t, parts, n)
+		require.Equal(t, whole, string(bytes.Join(parts, nil)))
+		for _, part := range parts {
+			require.Equal(t, byte('\n'), part[len(part)-1])
+		}
+	}
+	for _, at := range []int{0, 1, lines / 3, lines / 2, lines - 1} {
+		bad := []byte(whole)
+		bad = slices.Replace(bad, at*len(line), at*len(line)+len("elton:"), []byte("elton ")...)
+		bad = append(bad, "francis"...)
+		_, err := Parse(bad)
+		var refused *ParseError
+		require.ErrorAs(t, err, &refused)
+		require.Equal(t, at+1, refused.Line)
+	}
+	require.Equal(t, [][]byte{[]byte("a"), {}, {}}, splitLines([]byte("a"), 3))
+}
+
+// Any number of edits of one File make what the same edits make when each has
+// the File parsed anew, with an index and without.
+func TestManyEditsOfOneFile(t *testing.T) {
+	seed := rand.Uint64()
+	random := rand.New(rand.NewPCG(seed, 0))
+	h := parseHash(t, dockerHash)
+	name := func() string { return strconv.Itoa(random.IntN(12)) }
+	for range 300 {
+		end := []string{"\n", "\r\n"}[random.IntN(2)]
+		lines := []string{"# two lines that tell", "# the line ends"}
+		for range random.IntN(20) {
+			lines = append(lines, []string{"", "# note", " " + name() + ":x ", name() + ":" + dockerHash + ":more"}[random.IntN(4)])
+		}
+		in := strings.Join(lines, end) + []string{"", end}[random.IntN(2)]
+		scanned, indexed := parse(t, in), parse(t, in)
+		indexed.index.build(indexed)
+		for range random.IntN(40) {
+			user, to := name(), name()
+			edit := []edit{add(user), set(user), remove(user), rename(user, to)}[random.IntN(4)]
+			anew := parse(t, text(t, scanned))
+			scanned.index.scans.Store(0)
+			err := edit(anew, h)
+			require.Equal(t, err, edit(scanned, h), "seed %d", seed)
+			require.Equal(t, err, edit(indexed, h), "seed %d", seed)
+			out := text(t, scanned)
+			require.Equal(t, out, text(t, indexed), "seed %d", seed)
+			require.Equal(t, out != in, scanned.edited(), "seed %d", seed)
+			// Each time anew, who was added and removed has left a last line ended.
+			require.Equal(t, strings.TrimSuffix(text(t, anew), end), strings.TrimSuffix(out, end), "seed %d", seed)
+			require.Equal(t, slices.Collect(anew.Users()), slices.Collect(indexed.Users()), "seed %d", seed)
+			for range 3 {
+				user := name()
+				want, found := anew.Lookup(user)
+				got, ok := scanned.Lookup(user)
+				require.Equal(t, found, ok, "seed %d", seed)
+				require.Equal(t, want.Hash, got.Hash, "seed %d", seed)
+				all := slices.DeleteFunc(slices.Collect(scanned.All()), func(e Entry) bool { return e.User != user })
+				if ok {
+					require.Equal(t, all[len(all)-1], got, "seed %d", seed)
+				}
+				again, _ := indexed.Lookup(user)
+				require.Equal(t, got, again, "seed %d", seed)
+			}
+			if appended, ok := scanned.appended(); ok {
+				require.Equal(t, out, in+string(appended), "seed %d", seed)
+			}
+		}
+	}
+}
+
+func TestUsersYieldsEachOnce(t *testing.T) {
+	f := parse(t, "b:1\n# a:2\na:3\n\nb:4\n:5\n")
+	require.Equal(t, []string{"b", "a", ""}, slices.Collect(f.Users()))
+	require.NoError(t, f.Remove("b"))
+	require.NoError(t, f.Rename("a", "c"))
+	require.Equal(t, []string{"c", ""}, slices.Collect(f.Users()))
+}
+
+// Look-ups that happen to build the index do so side by side.
+func TestLookupsSideBySide(t *testing.T) {
+	var in strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(&in, "user%d:%s\n", i, dockerHash)
+	}
+	f := parse(t, in.String())
+	var group sync.WaitGroup
+	for g := range 8 {
+		group.Go(func() {
+			for i := g; i < 1000; i += 8 {
+				e, ok := f.Lookup("user" + strconv.Itoa(i))
+				assert.True(t, ok)
+				assert.Equal(t, i+1, e.Line)
+			}
+		})
+	}
+	group.Wait()
 }

@@ -39,9 +39,8 @@ const Bcrypt Scheme = "bcrypt"
 type Hash struct {
 	// Behind a pointer to a string, which fmt prints as an address: it also prints
 	// the fields of a Hash that stands unexported in another struct.
-	text   *string
-	scheme Scheme
-	cost   int
+	text *string
+	cost uint8 // of bcrypt; 0 for any other scheme
 }
 
 // HashPassword hashes password with bcrypt at the given cost, as "$2y$": the
@@ -71,21 +70,24 @@ func HashPassword(password []byte, cost int) (Hash, error) {
 // ParseHash reads a hash that was made elsewhere. The error is
 // [ErrUnsupportedHash] where the text, taken whole, is no hash of a known scheme.
 func ParseHash(text string) (Hash, error) {
+	h := newHash(text)
+	if h.isBcrypt() && len(text) == crypt.BcryptLen {
+		return h, nil
+	}
 	if scheme, n := crypt.Scan(text); scheme == "" || n != len(text) {
 		return Hash{}, ErrUnsupportedHash
 	}
-	return newHash(text), nil
+	return h, nil
 }
 
 // newHash is a Hash of any text, of an unknown scheme if need be. Of a bcrypt hash
 // the registry looks at no byte behind it.
 func newHash(text string) Hash {
-	scheme, n := crypt.Scan(text)
-	if cost, ok := crypt.Cost(text); ok {
-		text = text[:n]
-		return Hash{&text, Bcrypt, cost}
+	cost, ok := crypt.Cost(text)
+	if ok {
+		text = text[:crypt.BcryptLen]
 	}
-	return Hash{&text, Scheme(scheme), 0}
+	return Hash{&text, uint8(cost)}
 }
 
 // Verify checks password against the hash as a server does that accepts the
@@ -111,11 +113,19 @@ func (h Hash) Verify(password []byte) error {
 }
 
 // Scheme returns the scheme of the hash, empty if it is unknown.
-func (h Hash) Scheme() Scheme { return h.scheme }
+func (h Hash) Scheme() Scheme {
+	if h.isBcrypt() {
+		return Bcrypt
+	}
+	scheme, _ := crypt.Scan(h.Encoded())
+	return Scheme(scheme)
+}
+
+func (h Hash) isBcrypt() bool { return h.cost > 0 }
 
 // Cost returns the cost of a bcrypt hash; ok is false for any other.
 func (h Hash) Cost() (cost int, ok bool) {
-	return h.cost, h.scheme == Bcrypt
+	return int(h.cost), h.isBcrypt()
 }
 
 // Encoded returns the hash as it stands in the file. It belongs in an htpasswd
@@ -129,13 +139,13 @@ func (h Hash) Encoded() string {
 
 // String describes the hash, such as "bcrypt(10)".
 func (h Hash) String() string {
-	switch h.scheme {
+	switch scheme := h.Scheme(); scheme {
 	case Bcrypt:
-		return fmt.Sprintf("%s(%d)", h.scheme, h.cost)
+		return fmt.Sprintf("%s(%d)", scheme, h.cost)
 	case "":
 		return "unknown"
 	default:
-		return string(h.scheme)
+		return string(scheme)
 	}
 }
 
@@ -163,6 +173,9 @@ func ValidatePassword(password []byte) error {
 // line-separating character, no blank at either end (the registry would trim
 // it), no leading "#" (a comment). The error is [ErrInvalidUser], with the reason.
 func ValidateUser(name string) error {
+	if isPlain(name) {
+		return nil
+	}
 	reason := ""
 	switch {
 	case name == "":
@@ -185,6 +198,19 @@ func ValidateUser(name string) error {
 		return nil
 	}
 	return fmt.Errorf("%w: %s", ErrInvalidUser, reason)
+}
+
+// isPlain tells, in one look, the names that most users have.
+func isPlain(name string) bool {
+	if name == "" || len(name) > MaxUserBytes || name[0] == '#' {
+		return false
+	}
+	for i := range len(name) {
+		if c := name[i]; c <= ' ' || c >= 0x7F || c == ':' {
+			return false
+		}
+	}
+	return true
 }
 
 // isControl also takes U+2028 and U+2029, which end a line in some programs.

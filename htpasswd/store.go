@@ -70,8 +70,11 @@ func (s FileStore) Update(ctx context.Context, edit func(*File) error) (changed 
 		if err := edit(f); err != nil || !f.edited() {
 			return nil, err
 		}
-		appended, _ := f.appended()
-		return &revision{f, appended}, nil
+		now := &revision{text: f}
+		if s.InPlace {
+			now.appended, _ = f.appended()
+		}
+		return now, nil
 	})
 }
 
@@ -88,7 +91,7 @@ func (s FileStore) Rewrite(ctx context.Context, fix func(text []byte) []byte) (c
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", s.Path, err)
 		}
-		return &revision{f, nil}, nil
+		return &revision{text: f}, nil
 	})
 }
 

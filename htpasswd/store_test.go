@@ -16,6 +16,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/registryctl/registryctl/internal/peer"
 )
 
 // TestMain lets the test binary be run again as another process that edits.
@@ -196,24 +198,12 @@ func TestUpdateLeavesAStrictlyNewerTime(t *testing.T) {
 	assert.True(t, after.ModTime().After(future))
 }
 
-// symlink makes a symbolic link, or skips the test where that cannot be: Windows
-// asks for a privilege, and wine 8 makes none but says it did.
-func symlink(t *testing.T, target, name string) {
-	t.Helper()
-	if err := os.Symlink(target, name); err != nil {
-		t.Skip(err)
-	}
-	if _, err := os.Lstat(name); err != nil {
-		t.Skip("no symbolic links here:", err)
-	}
-}
-
 func TestUpdateKeepsALink(t *testing.T) {
 	target := write(t, "elton:x\n")
 	dir := t.TempDir()
 	first, second := filepath.Join(dir, "first"), filepath.Join(dir, "second")
-	symlink(t, target, first)
-	symlink(t, "first", second)
+	peer.Symlink(t, target, first)
+	peer.Symlink(t, "first", second)
 	require.NoError(t, addTo(t, FileStore{Path: second}, "francis"))
 	assert.Equal(t, "elton:x\nfrancis:"+dockerHash+"\n", contents(t, target))
 	for _, link := range []string{first, second} {
@@ -223,7 +213,7 @@ func TestUpdateKeepsALink(t *testing.T) {
 	}
 
 	loop := filepath.Join(dir, "loop")
-	symlink(t, "loop", loop)
+	peer.Symlink(t, "loop", loop)
 	require.Error(t, addTo(t, FileStore{Path: loop, Create: true}, "francis"))
 }
 
@@ -262,7 +252,7 @@ func TestUpdateWaitsForTheLock(t *testing.T) {
 func TestLockIsNeverOpenedThroughALink(t *testing.T) {
 	path := write(t, "")
 	victim := filepath.Join(t.TempDir(), "victim")
-	symlink(t, victim, filepath.Join(filepath.Dir(path), ".htpasswd.lock"))
+	peer.Symlink(t, victim, filepath.Join(filepath.Dir(path), ".htpasswd.lock"))
 	require.Error(t, addTo(t, FileStore{Path: path}, "elton"))
 	assert.NoFileExists(t, victim)
 	assert.Empty(t, contents(t, path))

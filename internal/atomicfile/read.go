@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/registryctl/registryctl/internal/hugepages"
 )
 
 // ErrNotRegular is returned for a file that an edit could not replace: a folder,
@@ -80,6 +82,7 @@ func readAll(f *os.File) ([]byte, fs.FileInfo, error) {
 	}
 	// One more than its size, so that the end is seen without growing.
 	text := make([]byte, 0, info.Size()+1)
+	hugepages.Prefer(text)
 	for {
 		n, err := f.Read(text[len(text):cap(text)])
 		text = text[:len(text)+n]

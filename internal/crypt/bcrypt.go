@@ -2,7 +2,6 @@ package crypt
 
 import (
 	"errors"
-	"strconv"
 	"strings"
 
 	"golang.org/x/crypto/bcrypt"
@@ -12,7 +11,7 @@ import (
 // byte behind these 60, and at none of the password behind the first 72. Source: Provos and Mazières, "A Future-Adaptable
 // Password Scheme" (1999), and x/crypto/bcrypt, which the registry uses.
 const (
-	bcryptLen  = 60
+	BcryptLen  = 60
 	bcryptHead = len("$2y$10$")
 )
 
@@ -20,7 +19,7 @@ func parseBcrypt(s string) parsed {
 	if _, ok := Cost(s); !ok {
 		return parsed{}
 	}
-	return parsed{scheme: Bcrypt, size: bcryptLen}
+	return parsed{scheme: Bcrypt, size: BcryptLen}
 }
 
 func verifyBcrypt(encoded string, password []byte) error {
@@ -35,17 +34,19 @@ func verifyBcrypt(encoded string, password []byte) error {
 }
 
 // Cost returns the cost of the bcrypt hash at the start of s; ok is false where there is none.
-func Cost(s string) (cost int, ok bool) {
-	if len(s) < bcryptLen || s[:2] != "$2" || !strings.Contains("abxy", s[2:3]) || s[3] != '$' || s[6] != '$' {
+func Cost[T string | []byte](s T) (cost int, ok bool) {
+	if len(s) < BcryptLen || s[0] != '$' || s[1] != '2' || strings.IndexByte("abxy", s[2]) < 0 || s[3] != '$' || s[6] != '$' {
 		return 0, false
 	}
-	for _, digit := range s[4:6] {
+	for _, digit := range []byte(s[4:6]) {
 		if digit < '0' || digit > '9' {
 			return 0, false
 		}
+		cost = 10*cost + int(digit-'0')
 	}
-	cost, _ = strconv.Atoi(s[4:6])
 	// Its alphabet is that of crypt(3), in another order.
-	ok = spanHash64(s[bcryptHead:bcryptLen]) == bcryptLen-bcryptHead
-	return cost, ok && cost >= bcrypt.MinCost && cost <= bcrypt.MaxCost
+	if spanHash64(s[bcryptHead:BcryptLen]) < BcryptLen-bcryptHead || cost < bcrypt.MinCost || cost > bcrypt.MaxCost {
+		return 0, false
+	}
+	return cost, true
 }

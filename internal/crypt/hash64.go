@@ -26,7 +26,7 @@ func encodeHash64(digest, order []byte) string {
 }
 
 // spanHash64 counts the characters of hash64 that s begins with.
-func spanHash64(s string) int {
+func spanHash64[T string | []byte](s T) int {
 	for i := range len(s) {
 		if !isHash64[s[i]] {
 			return i

@@ -39,6 +39,18 @@ func Need(t testing.TB, programs ...string) {
 	}
 }
 
+// Symlink makes a symbolic link, or skips the test where that cannot be: Windows
+// asks for a privilege, and wine 8 makes none but says it did.
+func Symlink(t testing.TB, target, name string) {
+	t.Helper()
+	if err := os.Symlink(target, name); err != nil {
+		t.Skip(err)
+	}
+	if _, err := os.Lstat(name); err != nil {
+		t.Skip("no symbolic links here:", err)
+	}
+}
+
 var build = sync.OnceValues(func() (path string, err error) {
 	// Beside the test binary: go test removes that folder when the run is
 	// over, which no Cleanup of a single test could do in time.

@@ -1,0 +1,24 @@
+package crypt
+
+// An Effort is what it takes to verify a password: of two hashes with the same one it takes the same time.
+type Effort struct {
+	Scheme string
+	Rounds int // of bcrypt the cost, which is the base-2 logarithm of the rounds; 0 where a scheme has no choice
+}
+
+// Assess tells the effort of the hash at the start of s, and how many bytes of s it takes. These are 0 where Verify would
+// refuse it unseen: a hash that is too expensive, one that can only be recognised, none at all, or one of another scheme
+// than bcrypt with text behind it.
+func Assess[T string | []byte](s T) (e Effort, n int) {
+	if cost, ok := Cost(s); ok {
+		if cost > MaxCost {
+			return Effort{}, 0
+		}
+		return Effort{Bcrypt, cost}, BcryptLen
+	}
+	h := parse(string(s))
+	if h.sum == nil || h.size != len(s) || h.rounds > MaxRounds {
+		return Effort{}, 0
+	}
+	return Effort{h.scheme, h.rounds}, h.size
+}

@@ -1,0 +1,33 @@
+// Package record reads the lines of an htpasswd file as the registry does.
+//
+// Source: registry/auth/htpasswd in github.com/distribution/distribution.
+package record
+
+import "bytes"
+
+// FirstLine returns the first line of text, with its LF if it has one.
+func FirstLine(text []byte) []byte {
+	if i := bytes.IndexByte(text, '\n'); i >= 0 {
+		return text[:i+1]
+	}
+	return text
+}
+
+// A Record is what a line says: user:hash. Its fields are parts of the line.
+type Record struct {
+	Start      int    // of the body in the line
+	Body       []byte // without the blanks around it
+	User, Hash []byte
+}
+
+// Parse reads a line; ok is false for one that names no user.
+func Parse(line []byte) (r Record, ok bool) {
+	body := bytes.TrimSpace(line)
+	if len(body) == 0 || body[0] == '#' {
+		return Record{}, false
+	}
+	r.Start = cap(line) - cap(body) // TrimSpace gives a part of the same array
+	r.Body = body
+	r.User, r.Hash, ok = bytes.Cut(body, []byte{':'})
+	return r, ok
+}
