@@ -1,0 +1,136 @@
+package basicauth
+
+import (
+	"bytes"
+	"cmp"
+	"iter"
+	"maps"
+	"math/bits"
+	"slices"
+
+	"github.com/registryctl/registryctl/htpasswd"
+	"github.com/registryctl/registryctl/internal/crypt"
+	"github.com/registryctl/registryctl/internal/names"
+	"github.com/registryctl/registryctl/internal/record"
+)
+
+// defaultMaxCost is about 2 seconds of a core.
+const defaultMaxCost = 15
+
+// accepted says which hashes can be logged in with.
+type accepted struct {
+	maxCost int
+	legacy  bool
+}
+
+// users are those of one text, which never changes. Of a million they need the
+// text itself and 17 MB.
+type users struct {
+	accepted
+	text  []byte
+	lines *names.Index // the offset of each user's last line
+
+	// The kinds of the hashes that can be logged in with, in an order that is the
+	// same for every text, and how many users have one.
+	kinds []*kind
+	total int
+}
+
+// A kind of hashes: those that take the same time.
+type kind struct {
+	crypt.Effort
+	hash  string // one of them
+	users int    // who have one
+}
+
+func newUsers(text []byte, which accepted) (*users, error) {
+	if _, err := htpasswd.Parse(text); err != nil {
+		return nil, err
+	}
+	u := &users{accepted: which, text: text}
+	kinds := make(map[crypt.Effort]*kind)
+	count := func(field []byte, users int) {
+		effort, hash, ok := u.assess(field)
+		if !ok {
+			return
+		}
+		k := kinds[effort]
+		if k == nil {
+			k = &kind{effort, string(hash), 0}
+			kinds[effort] = k
+		}
+		k.users += users
+		u.total += users
+	}
+	u.lines = names.Build(bytes.Count(text, []byte{'\n'})+1, u.userAt, u.entries(count), func(replaced, _ int) {
+		count(u.lineAt(replaced).Hash, -1)
+	})
+	u.kinds = slices.SortedFunc(maps.Values(kinds), func(a, b *kind) int {
+		return cmp.Or(cmp.Compare(a.Scheme, b.Scheme), cmp.Compare(a.Rounds, b.Rounds))
+	})
+	return u, nil
+}
+
+// entries yields the offset of each entry and its user, and counts the field
+// behind.
+func (u *users) entries(count func(field []byte, users int)) iter.Seq2[int, []byte] {
+	return func(yield func(int, []byte) bool) {
+		for at := 0; at < len(u.text); {
+			line := record.FirstLine(u.text[at:])
+			if r, ok := record.Parse(line); ok {
+				count(r.Hash, 1)
+				if !yield(at, r.User) {
+					return
+				}
+			}
+			at += len(line)
+		}
+	}
+}
+
+// lineAt reads the line with this offset.
+func (u *users) lineAt(offset int) record.Record {
+	r, _ := record.Parse(record.FirstLine(u.text[offset:]))
+	return r
+}
+
+func (u *users) userAt(offset int) []byte { return u.lineAt(offset).User }
+
+// assess returns the hash at the start of the field behind the colon, and the
+// effort it takes; ok is false if nobody can log in with it.
+func (w accepted) assess(field []byte) (effort crypt.Effort, hash []byte, ok bool) {
+	effort, n := crypt.Assess(field)
+	if effort.Scheme == crypt.Bcrypt {
+		ok = effort.Rounds <= w.maxCost
+	} else {
+		ok = n > 0 && w.legacy
+	}
+	return effort, field[:n], ok
+}
+
+// hash returns that of the user; ok is false if there is none, or none that can
+// be logged in with.
+func (u *users) hash(user string) (hash string, ok bool) {
+	offset, ok := u.lines.Get([]byte(user))
+	if !ok {
+		return "", false
+	}
+	_, text, ok := u.assess(u.lineAt(offset).Hash)
+	return string(text), ok
+}
+
+// decoy returns a hash to compare with in the place of the one that is missing,
+// or none if nobody can log in. Draw says where in a line of all users, sorted by
+// the kind of their hashes, it is taken from: at no other kind after an edit,
+// unless the draw was on the brink.
+func (u *users) decoy(draw uint64) string {
+	place, _ := bits.Mul64(draw, uint64(u.total))
+	at := int(place)
+	for _, k := range u.kinds {
+		if at < k.users {
+			return k.hash
+		}
+		at -= k.users
+	}
+	return ""
+}
