@@ -19,19 +19,18 @@ func (a *app) newCheck() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Say what a server would make of the file",
-		Long: `Say what the registry, nginx or Apache httpd would make of the file: a finding a
-line, an error where somebody who is listed cannot log in.
+		Long: `Say what the registry, nginx or Apache httpd would make of the file: a finding
+a line, an error where somebody who is listed cannot log in.
 
---fix makes the file right for the registry where that needs no guess: UTF-16 and
-byte order marks, carriage returns alone, glued lines, blanks, duplicates (the
-last line stays), a missing newline. A line that is no entry becomes a comment.
---dry-run says what it would do.
-
-"-o json" is {file, findings: [{kind, server, severity, line, column, user,
+--fix makes the file right for the registry where that needs no guess: UTF-16
+and byte order marks, carriage returns alone, glued lines, blanks, duplicates
+(the last line stays), a missing newline. A line that is no entry becomes a
+comment. --dry-run says what it would do.`,
+		Annotations: more(`"-o json" is {file, findings: [{kind, server, severity, line, column, user,
 message, hint}], changes: [{kind, line, done}]}.
 
 Exit status: 0 everybody listed can log in, 7 somebody cannot; with --strict 7
-for a warning as well.`,
+for a warning as well.`),
 		Example: `  registryctl check
   registryctl check --for registry --for nginx -f auth/registry.htpasswd
   registryctl check --fix`,
@@ -39,7 +38,7 @@ for a warning as well.`,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	flags := cmd.Flags()
-	flags.StringSliceVar(&servers, "for", []string{string(lint.Registry)}, "registry, nginx or apache; may be repeated")
+	flags.StringSliceVar(&servers, "for", []string{string(lint.Registry)}, "SERVER: registry, nginx or apache")
 	flags.BoolVar(&c.fix, "fix", false, "mend what needs no guess")
 	flags.BoolVar(&c.dryRun, "dry-run", false, "with --fix: say what it would do, and do nothing")
 	flags.BoolVar(&c.strict, "strict", false, "exit 7 for a warning as well")

@@ -32,8 +32,9 @@ const program = "registryctl"
 type app struct {
 	in       io.Reader
 	out, err io.Writer
-	name     string // that messages begin with
-	helpErr  error  // of a help function, which cannot return one
+	name     string   // that messages begin with
+	helpErr  error    // of a help function, which cannot return one
+	other    *Program // nil for registryctl itself
 
 	file        pathFlag
 	quiet       bool
@@ -45,6 +46,14 @@ type app struct {
 // status. It leaves it to its caller to exit, so that whatever was deferred,
 // such as giving a terminal its echo back, is done by then.
 func Main(args []string, in io.Reader, out, errOut io.Writer) int {
+	a := &app{in: in, out: out, err: errOut, name: program}
+	if isApacheName(args[0]) {
+		return a.main(a.newRoot(), append([]string{apacheName}, args[1:]...))
+	}
+	return a.main(a.newRoot(), args[1:])
+}
+
+func (a *app) main(root *cobra.Command, args []string) int {
 	// A write to a pipe that nobody reads any more is an error like others: one
 	// after the file was changed has to be reported.
 	ignoreBrokenPipe()
@@ -52,12 +61,7 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) int {
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends even what does not listen
 
-	a := &app{in: in, out: out, err: errOut, name: program}
-	root := a.newRoot()
-	root.SetArgs(args[1:])
-	if isApacheName(args[0]) {
-		root.SetArgs(append([]string{apacheName}, args[1:]...))
-	}
+	root.SetArgs(args)
 	return int(a.report(cmp.Or(root.ExecuteContext(ctx), a.helpErr)))
 }
 
@@ -65,40 +69,59 @@ func (a *app) newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   program,
 		Short: "Manage the htpasswd users of a private Docker registry",
-		Long: `Manage the htpasswd users of a private Docker registry, without Apache.
+		Long:  "Manage the htpasswd users of a private Docker registry, without Apache.",
+		Annotations: more(`The file is the one named by -f, else by $` + fileVariable + `,
+else ` + defaultFile + `. With "-f -" it is read from standard input,
+and an edit writes the new one to standard output. Windows PowerShell 5.1 turns
+what is redirected with > into UTF-16, which the registry cannot read: use -f
+with a path there.
 
-The file is the one named by -f, else by $` + fileVariable + `,
-else ` + defaultFile + `. With "-f -" it is read from standard input, and an
-edit writes the new one to standard output; in Windows PowerShell 5.1, which
-turns what is redirected with > into UTF-16, use -f with a path instead.
+An edit replaces the file by a new one, so that a crash leaves the old or the
+new one and no reader sees half of it. A single file that is mounted into a
+container cannot be replaced: mount its folder. If that cannot be, --in-place
+writes through the file itself; a crash can then leave half an edit, and a
+reader can see it.
 
-Exit status: 0 done, 1 file or network, 2 usage, 3 wrong password, 4 interrupted,
-5 password refused, 6 user name bad, unknown or already there, 7 the file or an
-entry is not one that the registry accepts.`,
+Exit status:
+
+  0   done
+  1   file or network
+  2   usage
+  3   wrong password
+  4   interrupted
+  5   password refused: empty, over 72 bytes, a NUL byte, more than one line
+  6   user name bad, unknown or already there
+  7   the file, or an entry, is not one that the server accepts
+  8   user import --dry-run --exit-code: something would be changed
+  10  htpasswd: an algorithm that is not written`),
 		Example: `  registryctl user add elton
   registryctl user list`,
-		Version:           version(),
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
+	flags := root.PersistentFlags()
+	flags.VarP(&a.file, "file", "f", "htpasswd FILE, or - (default "+defaultFile+")")
+	a.lockTimeout = durationFlag(10 * time.Second)
+	flags.Var(&a.lockTimeout, "lock-timeout", "TIME to wait for another edit")
+
+	flags.BoolVar(&a.inPlace, "in-place", false, "edit a mounted single file: not safe against a crash")
+
+	root.AddCommand(a.newUser(), a.newCheck(), a.newCost(), a.newHtpasswd(), a.newCompletion())
+	a.setUp(root)
+	return root
+}
+
+// setUp gives the root command what those of all programs have.
+func (a *app) setUp(root *cobra.Command) {
+	root.Version = version()
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.CompletionOptions = cobra.CompletionOptions{DisableDefaultCmd: true}
 	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.err)
 	root.SetFlagErrorFunc(flagError)
-	flags := root.PersistentFlags()
-	flags.VarP(&a.file, "file", "f", `htpasswd file, "-" for standard input and output (default $`+fileVariable+", else "+defaultFile+")")
-	flags.BoolVarP(&a.quiet, "quiet", "q", false, "say nothing but errors")
-	a.lockTimeout = durationFlag(10 * time.Second)
-	flags.Var(&a.lockTimeout, "lock-timeout", "how long to wait for another edit of the file to end")
-
-	flags.BoolVar(&a.inPlace, "in-place", false, "edit a single file that is mounted into a container: not safe against crashes, and readers can see half an edit")
-
-	root.AddCommand(a.newUser(), a.newCheck(), a.newCost(), a.newHtpasswd(), a.newCompletion())
-	root.SetHelpCommand(newHelp())
-	a.refuseHelpOfUnknown(root)
+	root.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "say nothing but errors")
+	root.Flags().BoolP("version", "v", false, "say which version this is")
+	a.setHelp(root)
 	asGroup(root)
-	return root
 }
 
 // asGroup makes a command that only holds others refuse a word that none of
@@ -121,35 +144,6 @@ func unknownCommand(group *cobra.Command, typed string) error {
 		hint = fmt.Sprintf("did you mean %s %s", group.CommandPath(), suggestions[0])
 	}
 	return fail(exitUsage, hint, "unknown command %s for %q", shown(typed), group.CommandPath())
-}
-
-// refuseHelpOfUnknown lets --help behind a word that no command has fail as well.
-func (a *app) refuseHelpOfUnknown(root *cobra.Command) {
-	help := root.HelpFunc()
-	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
-		if rest := cmd.Flags().Args(); cmd.HasSubCommands() && len(rest) > 0 {
-			a.helpErr = unknownCommand(cmd, rest[0])
-			return
-		}
-		help(cmd, args)
-	})
-}
-
-func newHelp() *cobra.Command {
-	return &cobra.Command{
-		Use:     "help [COMMAND]",
-		Short:   "Show the help of a command",
-		Long:    "Show the help of a command, the same as COMMAND --help.",
-		Example: "  registryctl help user add",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			found, rest, err := cmd.Root().Find(args)
-			if err != nil || len(rest) > 0 {
-				return unknownCommand(found, rest[0])
-			}
-			return found.Help()
-		},
-		ValidArgsFunction: cobra.NoFileCompletions,
-	}
 }
 
 // say tells a person what was done.

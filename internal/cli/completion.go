@@ -20,18 +20,18 @@ func (a *app) newCompletion() *cobra.Command {
 		Short: "Print the completion script of a shell",
 		Long:  "Print the script that completes commands, flags and user names in a shell.",
 		Example: `  source <(registryctl completion bash)
-  registryctl completion powershell | Out-String | Invoke-Expression      (PowerShell)`,
+  registryctl completion powershell | Out-String | iex # PowerShell`,
 	}
 	for _, shell := range []struct{ name, example string }{
 		{"bash", "source <(registryctl completion bash)"},
 		{"zsh", "registryctl completion zsh > \"${fpath[1]}/_registryctl\""},
 		{"fish", "registryctl completion fish > ~/.config/fish/completions/registryctl.fish"},
-		{"powershell", "registryctl completion powershell | Out-String | Invoke-Expression"},
+		{"powershell", "registryctl completion powershell | Out-String | iex # PowerShell"},
 	} {
 		cmd.AddCommand(&cobra.Command{
 			Use:               shell.name,
 			Short:             "Print the completion script of " + shell.name,
-			Long:              "Print the completion script of " + shell.name + ". The example turns it on; in the shell's profile it stays on.",
+			Long:              "Print the completion script of " + shell.name + ". The example turns it on; in the\nshell's profile it stays on.",
 			Example:           "  " + shell.example,
 			Args:              noOperands,
 			ValidArgsFunction: cobra.NoFileCompletions,

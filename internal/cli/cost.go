@@ -22,14 +22,16 @@ func (a *app) newCost() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cost",
 		Short: "Time bcrypt on this machine",
-		Long: `Time bcrypt on this machine, for each cost: the milliseconds that each request to
-the registry pays for its login, and how many of them a core does in a second.
-A push of ten layers makes dozens of requests. It takes two seconds; the times of
-the high costs are extrapolated from the others, as each cost doubles the time.
+		Long: `Time bcrypt on this machine, for each cost: the milliseconds that each request
+to the registry pays for its login, and how many of them a core does in a
+second.`,
+		Annotations: more(`A push of ten layers makes dozens of requests. The measuring takes two seconds;
+the times of the high costs are extrapolated from the others, as each cost
+doubles the time.
 
 "-o json" is {target_ms, suggested, costs: [{cost, milliseconds,
 logins_per_second, extrapolated}]}; suggested is the highest cost within the
-target, null if there is none.`,
+target, null if there is none.`),
 		Example: `  registryctl cost
   registryctl cost --target 50ms -o json`,
 		Args:              noOperands,
@@ -51,7 +53,7 @@ target, null if there is none.`,
 			return a.print(out.Bytes())
 		},
 	}
-	cmd.Flags().Var(&target, "target", "what a request may take, such as 100ms")
+	cmd.Flags().Var(&target, "target", "TIME that a request may take")
 	output.register(cmd)
 	return cmd
 }

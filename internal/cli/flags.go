@@ -69,7 +69,7 @@ func (c *costFlag) Set(s string) error {
 
 func (c *costFlag) register(cmd *cobra.Command) {
 	c.value = htpasswd.DefaultCost
-	cmd.Flags().Var(c, "cost", fmt.Sprintf("bcrypt cost, %d to %d; each step doubles the time of every request to the registry", htpasswd.MinCost, htpasswd.MaxCost))
+	cmd.Flags().Var(c, "cost", fmt.Sprintf("bcrypt cost N, %d to %d", htpasswd.MinCost, htpasswd.MaxCost))
 }
 
 // of is the cost of a new hash in the place of the old one: what --cost says,
@@ -121,9 +121,12 @@ func (m *modeFlag) Set(s string) error {
 
 func (m *modeFlag) perm() fs.FileMode { return fs.FileMode(*m) }
 
-func (m *modeFlag) register(cmd *cobra.Command) {
+func (m *modeFlag) register(cmd *cobra.Command, a *app) {
 	*m = 0o600
-	cmd.Flags().Var(m, "mode", "mode of a file that is created; 0640 for a server that reads it as another user of its group")
+	if a.other != nil { // whose texts are no files
+		return
+	}
+	cmd.Flags().Var(m, "mode", "MODE of a new file, in octal")
 }
 
 // check refuses the flag where a mode means nothing.

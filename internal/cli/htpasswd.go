@@ -45,61 +45,57 @@ func (a *app) newHtpasswd() *cobra.Command {
 		Use:   apacheName + " [-bcinvBD] [-C cost] [passwordfile] username [password]",
 		Short: "Take the command line of Apache's htpasswd",
 		Long: `Take the command line of Apache's htpasswd, for the scripts and tutorials that
-have it. The program does the same when it is called as htpasswd: make a link or
-a copy of that name.
+have it. Called as htpasswd, by a link or a copy, the program does the same.
 
+` + strings.ReplaceAll(apacheUsage, "\t", "  ") + `
   -c  create the file, or replace all that is in it
   -n  write the line to standard output and touch no file
   -v  verify the password of the user
   -D  delete the user
-  -b  take the password from the command line, where other processes can see it
+  -b  take the password from the command line, where everyone can see it
   -i  read the password from standard input, without asking twice
-  -B  hash with bcrypt, as without it
-  -C  the cost of bcrypt, 4 to 17; -r is the same
-  -m -d -s -p -2 -5  hash in another way: refused, unless nothing is hashed
-
-One letter each, alone or together as in -nbBC10, before the operands; of -B -m
--d -s -p -2 -5, of -b -i and of -C -r the last one counts. Without -b and -i the
-password is asked for on the terminal, or where there is none on standard input.
+  -B  hash with bcrypt, as without it; -C N is its cost, 4 to 17`,
+		Annotations: more(`One letter each, alone or together as in -nbBC10, before the operands. Of -b -i
+the last one counts, and so of -C and -r, which is the same. -m -d -s -p -2 -5
+mean another way to hash and are refused, unless nothing is hashed; of them and
+-B the last one counts. Without -b and -i the password is asked for on the
+terminal, or where there is none on standard input.
 
 What differs from Apache's program:
 
   - -n ends its line with one newline, not with two.
   - Without a flag it is bcrypt, at cost 10; there it is MD5, and bcrypt at 5.
     So -C counts also without -B.
-  - Another algorithm is not written: exit 10. The registry accepts only bcrypt.
-    -v knows the others, but not DES crypt and yescrypt: exit 10.
-  - A name that could not be logged in with is refused, exit 6: an empty one, one
-    that begins with # or has a blank at either end or a control character in it.
+  - Another algorithm is not written: exit 10. The registry accepts only
+    bcrypt. -v knows the others, but not DES crypt and yescrypt: exit 10.
+  - A name that could not be logged in with is refused, exit 6: an empty one,
+    one that begins with # or has a blank at either end or a control character
+    in it.
   - A password that is empty, has more than 72 bytes or a NUL or, with -i, more
-    than one line is refused, exit 5. So is the end of input at the prompt. With
-    -i a byte order mark goes and UTF-16 is decoded: PowerShell may send either.
-  - No edit is lost where several run at once, and no reader sees half a file. For
-    that the folder of the file has to be writable as well. Only regular files are
-    written: for /dev/stdout there is -n.
-  - Lines may be as long as the registry reads them, 65,535 bytes, and a last line
-    without a newline gets one before a line is added.
+    than one line is refused, exit 5. So is the end of input at the prompt.
+    With -i a byte order mark goes and UTF-16 is decoded: PowerShell may send
+    either.
+  - No edit is lost where several run at once, and no reader sees half a file.
+    For that the folder of the file has to be writable as well. Only regular
+    files are written: for /dev/stdout there is -n.
+  - Lines may be as long as the registry reads them, 65,535 bytes, and a last
+    line without a newline gets one before a line is added.
   - Lines are read as the registry reads them: blanks around a line and what
-    follows a bcrypt hash do not count, and a file that it would refuse is known
-    before a password is asked for: exit 7. Of several lines of a user whose
-    password is set the last one stays.
+    follows a bcrypt hash do not count, and a file that it would refuse is
+    known before a password is asked for: exit 7. Of several lines of a user
+    whose password is set the last one stays.
   - A new file can be read by its owner only.
   - A flag of several letters is refused, except for --help.
 
-Exit status: 0 done, also -D of a user who is not there; 1 file, 2 usage, 3 wrong
-password, two different ones or a cost out of range, 4 interrupted, 5 too long or
-a password that is refused, 6 user name refused or, with -v, unknown, 7 the file
-is not one that the registry accepts, 10 another algorithm.`,
+Exit status: 0 done, also -D of a user who is not there; 1 file, 2 usage, 3
+wrong password, two different ones or a cost out of range, 4 interrupted, 5 too
+long or a password that is refused, 6 user name refused or, with -v, unknown, 7
+the file is not one that the registry accepts, 10 another algorithm.`),
 		Example: `  registryctl htpasswd -Bbn elton "$PASSWORD"
   registryctl htpasswd -Bc auth/registry.htpasswd elton
-  registryctl htpasswd -v auth/registry.htpasswd elton`,
+  registryctl htpasswd -Bb auth\registry.htpasswd elton $env:PW # PowerShell`,
 		DisableFlagParsing: true,
 	}
-	// Not a template: one would keep the linker from leaving out what is not called.
-	cmd.SetUsageFunc(func(cmd *cobra.Command) error {
-		_, err := fmt.Fprintf(cmd.OutOrStderr(), "%s\nExamples:\n%s\n", apacheUsage, cmd.Example)
-		return err
-	})
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		a.name = apacheName
 		c := apacheCommand{app: a}

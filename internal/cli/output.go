@@ -29,10 +29,23 @@ func (a *app) print(data []byte) error {
 // break a line nor hide a blank: quoted and escaped if there is anything of that
 // kind.
 func printable(name string) string {
+	if isVisibleASCII(name) {
+		return name // soon said of most, for a list of a million
+	}
 	if name == "" || strings.Contains(name, `"`) || strings.TrimSpace(name) != name || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }) {
 		return strconv.Quote(name)
 	}
 	return name
+}
+
+// isVisibleASCII reports whether name is visible ASCII characters without quotes.
+func isVisibleASCII(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; c <= ' ' || c >= 0x7F || c == '"' {
+			return false
+		}
+	}
+	return name != ""
 }
 
 // writeColumns writes rows as aligned columns, without blanks at the end of a line.
@@ -62,11 +75,12 @@ func writeJSON(w io.Writer, v any) error {
 	if err := e.Encode(v); err != nil {
 		return err
 	}
-	// What could take over a terminal can only stand within a string.
+	// What is not ASCII can only stand within a string. It could take over a
+	// terminal, and Windows PowerShell reads it in a character set of its own.
 	var safe []byte
 	for _, r := range text.String() {
 		switch {
-		case r == '\n' || unicode.IsPrint(r):
+		case r == '\n' || r >= ' ' && r < 0x7F:
 			safe = utf8.AppendRune(safe, r)
 		default:
 			for _, unit := range utf16.AppendRune(nil, r) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,16 +39,16 @@ func (p *passwordSource) registerRead(cmd *cobra.Command, a *app) {
 	p.cmd, p.app = cmd, a
 	flags := cmd.Flags()
 	flags.BoolVar(&p.stdin, "password-stdin", false, "read the password from standard input")
-	flags.StringVar(&p.file, "password-file", "", "read the password from this file")
-	flags.StringVar(&p.env, "password-env", "", "read the password from this environment variable")
+	flags.StringVar(&p.file, "password-file", "", "read the password from FILE")
+	flags.StringVar(&p.env, "password-env", "", "read the password from the variable VAR")
 }
 
 // registerNew adds the flags for a password that is to be set.
 func (p *passwordSource) registerNew(cmd *cobra.Command, a *app) {
 	p.registerRead(cmd, a)
 	flags := cmd.Flags()
-	flags.BoolVar(&p.generate, "generate", false, "make a password and print it, once, on standard output")
-	flags.StringVar(&p.hash, "hash", "", `take this bcrypt hash, made elsewhere; "-" reads it from standard input`)
+	flags.BoolVar(&p.generate, "generate", false, "make a password and print it, once")
+	flags.StringVar(&p.hash, "hash", "", "take this bcrypt HASH; - is standard input")
 	p.cost.register(cmd)
 }
 
@@ -151,7 +152,7 @@ func (p *passwordSource) promptNew(ctx context.Context, t *term.Terminal, user s
 		if bytes.Equal(password, again) {
 			return password, nil
 		}
-		fmt.Fprintf(p.app.err, "%s: the passwords differ\n", program)
+		fmt.Fprintf(p.app.err, "%s: the passwords differ\n", p.app.name)
 	}
 	return nil, fail(exitMismatch, "", "the passwords differed %d times", promptAttempts)
 }
@@ -201,8 +202,16 @@ func decodeLine(ctx context.Context, r io.Reader) ([]byte, error) {
 	if bytes.ContainsAny(text, "\r\n") {
 		return nil, fail(exitPassword, "", "%w: it has more than one line", htpasswd.ErrInvalidPassword)
 	}
+	if slices.Contains(powerShellObjects, string(text)) {
+		return nil, fail(exitPassword, "pipe in the text: [Net.NetworkCredential]::new('', $secure).Password",
+			"%w: it is what PowerShell calls an object that holds one", htpasswd.ErrInvalidPassword)
+	}
 	return text, nil
 }
+
+// powerShellObjects are what PowerShell makes of a secret that is piped into a
+// program as it is.
+var powerShellObjects = []string{"System.Security.SecureString", "System.Management.Automation.PSCredential"}
 
 func (p *passwordSource) readHash(ctx context.Context) (secret, error) {
 	text := p.hash

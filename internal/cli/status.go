@@ -68,6 +68,9 @@ func (a *app) report(err error) status {
 	if errors.Is(err, errOutput) {
 		f.hint = "" // those of files do not fit
 	}
+	if a.other != nil {
+		f.hint = a.other.adapt(f.hint)
+	}
 	if f.hint != "" {
 		fmt.Fprintf(a.err, "%s: hint: %s\n", a.name, oneLine(f.hint))
 	}

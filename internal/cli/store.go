@@ -8,11 +8,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/registryctl/registryctl/htpasswd"
+	"github.com/registryctl/registryctl/internal/hugepages"
 )
 
 const (
@@ -36,30 +38,29 @@ type target struct {
 	name     string
 	path     string // of the file, if it is one
 	isStream bool   // an edit writes the text to standard output
+	unnamed  bool   // nobody has said which: it need not be there
 }
 
 // open returns the store that the flags and the environment name, to be read.
-func (a *app) open() target { return a.target(a.fileStore()) }
+func (a *app) open() target { return a.target(ToRead, 0) }
 
 // openForEdit is open for an edit, which fails where there is no file.
-func (a *app) openForEdit() target {
-	s := a.fileStore()
-	s.forEdit = true
-	return a.target(s)
-}
+func (a *app) openForEdit() target { return a.target(ToEdit, 0) }
 
 // openOrCreate is open for an edit that may create the file, with this mode.
-func (a *app) openOrCreate(mode fs.FileMode) target {
-	s := a.fileStore()
-	s.forEdit, s.Create, s.Mode = true, true, mode
-	return a.target(s)
-}
+func (a *app) openOrCreate(mode fs.FileMode) target { return a.target(ToCreate, mode) }
 
-func (a *app) target(s fileStore) target {
-	if a.file == "-" {
+func (a *app) target(access Access, mode fs.FileMode) target {
+	switch {
+	case a.other != nil:
+		s, name := a.other.Open(access)
+		return target{Store: s, name: name, unnamed: name == ""}
+	case a.file == "-":
 		return target{Store: &stream{in: a.in, out: a.out}, name: "the input", isStream: true}
 	}
-	return target{Store: s, name: s.Path, path: s.Path}
+	s := a.fileStore()
+	s.forEdit, s.Create, s.Mode = access != ToRead, access == ToCreate, mode
+	return target{Store: s, name: s.Path, path: s.Path, unnamed: a.file == ""}
 }
 
 func (a *app) fileStore() fileStore {
@@ -86,19 +87,28 @@ type fileStore struct {
 
 // Read fails for a file that could not be edited, if that is what it is read for:
 // before a password is asked for.
-func (s fileStore) Read(ctx context.Context) (f *htpasswd.File, err error) {
-	if info, err := os.Stat(s.Path); err == nil && s.forEdit && !info.Mode().IsRegular() {
-		return nil, fail(exitIO, "", "%s is not a regular file", s.Path)
+func (s fileStore) Read(ctx context.Context) (*htpasswd.File, error) {
+	if _, err := s.look(); s.forEdit && err != nil {
+		return nil, err
 	}
 	// It may be a pipe.
-	f, err = await(ctx, func() (*htpasswd.File, error) { return s.FileStore.Read(ctx) })
-	if s.Create && !s.makeFolder && errors.Is(err, fs.ErrNotExist) {
+	return await(ctx, func() (*htpasswd.File, error) { return s.FileStore.Read(ctx) })
+}
+
+// look says, without reading it, whether the file is missing, and why it could
+// not be edited.
+func (s fileStore) look() (missing bool, err error) {
+	info, err := os.Stat(s.Path)
+	switch {
+	case err == nil && !info.Mode().IsRegular():
+		return false, fail(exitIO, "", "%s is not a regular file", s.Path)
+	case errors.Is(err, fs.ErrNotExist) && s.Create && !s.makeFolder:
 		folder, _ := filepath.Split(s.Path)
 		if _, missing := os.Stat(cmp.Or(folder, ".")); missing != nil {
-			return nil, fail(exitIO, "check the path, or make the folder first", "no folder for %s", s.Path)
+			return true, fail(exitIO, "check the path, or make the folder first", "no folder for %s", s.Path)
 		}
 	}
-	return f, err
+	return errors.Is(err, fs.ErrNotExist), nil // another error is for the read to tell
 }
 
 func (s fileStore) Update(ctx context.Context, edit func(*htpasswd.File) error) (bool, error) {
@@ -197,7 +207,20 @@ func (t target) text(ctx context.Context) ([]byte, error) {
 
 // readAll reads all of a stream, which may be a pipe that nothing comes from.
 func readAll(ctx context.Context, r io.Reader) ([]byte, error) {
-	return await(ctx, func() ([]byte, error) { return io.ReadAll(r) })
+	return await(ctx, func() ([]byte, error) {
+		size := bytes.MinRead
+		if file, ok := r.(*os.File); ok {
+			// As large as it has to be: growing would copy a long list over and over.
+			if info, err := file.Stat(); err == nil && info.Mode().IsRegular() && info.Size() < math.MaxInt32 {
+				size += int(info.Size())
+			}
+		}
+		room := make([]byte, 0, size)
+		hugepages.Prefer(room)
+		text := bytes.NewBuffer(room)
+		_, err := text.ReadFrom(r)
+		return text.Bytes(), err
+	})
 }
 
 // keep is an Update that changes nothing. A file need not even be locked then; a
@@ -217,4 +240,14 @@ func (t target) readOrEmpty(ctx context.Context) (f *htpasswd.File, missing bool
 		return new(htpasswd.File), true, nil
 	}
 	return f, false, err
+}
+
+// isMissing is readOrEmpty where the text is of no interest yet: a file is not
+// read for it.
+func (t target) isMissing(ctx context.Context) (missing bool, err error) {
+	if s, ok := t.Store.(fileStore); ok {
+		return s.look()
+	}
+	_, missing, err = t.readOrEmpty(ctx)
+	return missing, err
 }

@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -18,11 +20,18 @@ func (a *app) newUser() *cobra.Command {
 		Short: "Add, change, remove, list and verify users",
 		Long:  "Add, change, remove, list and verify the users of an htpasswd file.",
 		Example: `  registryctl user add elton
-  registryctl user list -f C:\auth\registry.htpasswd`,
+  registryctl user list -f auth/registry.htpasswd
+  registryctl user list -f C:\auth\registry.htpasswd # PowerShell`,
 	}
-	cmd.AddCommand(a.newUserAdd(), a.newUserPasswd(), a.newUserRemove(), a.newUserRename(), a.newUserVerify(), a.newUserList(), a.newUserImport())
+	cmd.AddCommand(a.userCommands()...)
 	asGroup(cmd)
 	return cmd
+}
+
+func (a *app) userCommands() []*cobra.Command {
+	return []*cobra.Command{
+		a.newUserAdd(), a.newUserPasswd(), a.newUserRemove(), a.newUserRename(), a.newUserVerify(), a.newUserList(), a.newUserImport(),
+	}
 }
 
 // cannot says which action failed for which user, in which file. An error of a
@@ -51,16 +60,21 @@ func isRegular(path string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
+// completionTime is how long a person who has pressed Tab waits.
+const completionTime = 3 * time.Second
+
 // completeUsers offers the names in the file, of which there must not be too
 // many for a person to choose from.
 func (a *app) completeUsers(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	const most = 1000
-	store := a.fileStore()
+	t := a.open()
 	// A pipe would wait for its other end, while a person waits for the shell.
-	if !isRegular(store.Path) {
+	if t.isStream || t.path != "" && !isRegular(t.path) {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	f, _ := store.Read(cmd.Context())
+	ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
+	defer cancel()
+	f, _ := t.Read(ctx)
 	if f == nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 
@@ -20,23 +21,37 @@ func (a *app) newUserAdd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add NAME",
 		Short: "Add a user",
-		Long: `Add a user with a password, hashed with bcrypt. The file is made where it is
-missing; the folder only for the default path.
+		Long: `Add a user. The password is asked for on the terminal, unless a flag says where
+it is. With --update the same command may run again and again.`,
+		Annotations: more(`The file is made where it is missing; its folder only for the default path.
+With --update a user who is there gets the password, and if they have it
+already nothing is changed.
 
-The password is asked for on the terminal, unless a flag says where it is. With
---update a user who is there gets it, and if they have it already nothing is
-changed: the same command may run again and again.`,
+A password comes from one place: the terminal, or one of --password-stdin,
+--password-file, --password-env, --generate and --hash. No flag takes it as its
+value, as everyone on the machine can read the arguments of a process. From
+standard input, a file or a variable a byte order mark and one line end go, and
+UTF-16 is decoded, as PowerShell may send either. Refused is one that is empty,
+has more than 72 bytes, a NUL byte or more than one line.
+
+Each step of --cost doubles the time of every request to the registry. An
+update never lowers the cost of a hash unless --cost says so, and makes one
+below the default anew. A file for a server that reads it as another user of
+its group wants --mode 0640; it does not work on Windows.
+
+Exit status: 0 done, or nothing to do; 6 without --update, the user is there; 5
+the password is refused.`),
 		Example: `  registryctl user add elton
   registryctl user add elton --generate
-  registryctl user add elton --update --password-env ELTON_PASSWORD
-  "$env:PW" | registryctl user add elton --password-stdin      (PowerShell)`,
+  $env:PW = (Get-Credential elton).GetNetworkCredential().Password # PowerShell
+  registryctl user add elton --update --password-env PW`,
 		Args:              operands("NAME"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	source.registerNew(cmd, a)
-	mode.register(cmd)
-	cmd.Flags().BoolVar(&update, "update", false, "set the password of a user who is there already, if it is another one")
-	cmd.Flags().BoolVar(&printOnly, "print", false, "write the line to standard output and touch no file")
+	mode.register(cmd, a)
+	cmd.Flags().BoolVar(&update, "update", false, "set the password if the user is there")
+	cmd.Flags().BoolVar(&printOnly, "print", false, "write the line to standard output, no file")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := cmp.Or(source.check(), mode.check(cmd, a)); err != nil {
 			return err
@@ -86,8 +101,7 @@ func (c userAdd) run() error {
 	if err := htpasswd.ValidateUser(c.user); err != nil {
 		return cannot("add", c.user, c.target, err)
 	}
-	// Before the password is asked for: it would be typed in vain.
-	f, missing, err := c.target.readOrEmpty(ctx)
+	f, missing, err := c.read(ctx)
 	if err != nil {
 		return cannot("add", c.user, c.target, err)
 	}
@@ -118,6 +132,16 @@ func (c userAdd) run() error {
 		return err
 	}
 	return c.write(s, h, missing)
+}
+
+// read reads the file before the password is asked for, which would be typed in
+// vain. With a hash nothing is, and the edit itself says whether the user is there.
+func (c userAdd) read(ctx context.Context) (f *htpasswd.File, missing bool, err error) {
+	if c.source.hash != "" && !c.update {
+		missing, err = c.target.isMissing(ctx)
+		return new(htpasswd.File), missing, err
+	}
+	return c.target.readOrEmpty(ctx)
 }
 
 func (c userAdd) write(s secret, h htpasswd.Hash, missing bool) error {

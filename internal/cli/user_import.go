@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/rand"
 	"encoding/csv"
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -28,39 +28,40 @@ func (a *app) newUserImport() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import [FILE]",
 		Short: "Add and update many users from a list",
-		Long: `Make the file match a list, in one write: users are added or, where the password
-is another one, updated; those that match are left alone, so that a second run
-writes nothing. FILE is read from standard input if it is "-" or not given.
+		Long: `Make the file match a list, in one write: users are added or, where the
+password is another one, updated; those that match are left alone. FILE, else
+standard input, is lines of name:password, CSV with that header, or JSON.`,
+		Annotations: more(`A second run writes nothing. FILE is standard input if it is "-" or not given.
+CSV has a header "name,password"; JSON is an array or one {"name", "password"}
+a line. A password that is a bcrypt hash is taken as it is. If any entry is
+wrong, each is named and nothing is written. Without --format the name of FILE
+says what it is, else how it begins.
 
-The list is lines of name:password, CSV with a header "name,password", or JSON,
-an array or one {"name", "password"} a line. A password that is a bcrypt hash is
-taken as it is. If any entry is wrong, each is named and nothing is written.
+With --dry-run the plan is printed: "+" to add, "~" to update, "-" to remove,
+"=" to leave alone. "-o json" is {file, users: [{user, action}]}, with the
+actions add, update, remove and keep. --generate prints "name,password" CSV.
 
-With --dry-run the plan is printed: "+" to add, "~" to update, "-" to remove, "="
-to leave alone. "-o json" is {file, users: [{user, action}]}, with the actions
-add, update, remove and keep. --generate prints "name,password" CSV.
-
-Exit status: 8 with --exit-code, where the plan changes anything; 5 a password, 6
-a name, 7 an entry that is wrong, by the first one in the list.`,
+Exit status: 8 with --exit-code, where the plan changes anything; 5 a password,
+6 a name, 7 an entry that is wrong, by the first one in the list.`),
 		Example: `  registryctl user import users.csv
   registryctl user import users.json --prune --dry-run --exit-code
-  Get-Content users.txt | registryctl user import      (PowerShell)`,
-		Args: func(_ *cobra.Command, args []string) error {
+  registryctl user import C:\lists\users.csv -f C:\auth\htpasswd # PowerShell`,
+		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return fail(exitUsage, "-f names the htpasswd file", "user import reads one list")
+				return fail(exitUsage, "-f names the htpasswd file", "%s reads one list", cmd.CommandPath())
 			}
 			return nil
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&format, "format", "", "lines, csv or json (default: by the name of FILE, else by how it begins)")
+	flags.StringVar(&format, "format", "", "FORMAT of the list: lines, csv, json; else guessed")
 	flags.BoolVar(&c.prune, "prune", false, "remove users that are not listed")
-	flags.BoolVar(&c.allowEmpty, "allow-empty", false, "with --prune: accept a list without any entry")
+	flags.BoolVar(&c.allowEmpty, "allow-empty", false, "with --prune: take a list without any entry")
 	flags.BoolVar(&c.dryRun, "dry-run", false, "print what would be done, and do nothing")
-	flags.BoolVar(&c.exitCode, "exit-code", false, "with --dry-run: exit 8 if anything would be changed")
-	flags.BoolVar(&c.generate, "generate", false, "make a password for new users that come without one, and print them")
+	flags.BoolVar(&c.exitCode, "exit-code", false, "with --dry-run: exit 8 if anything would change")
+	flags.BoolVar(&c.generate, "generate", false, "make a password for who is new and has none")
 	c.cost.register(cmd)
-	mode.register(cmd)
+	mode.register(cmd, a)
 	output.register(cmd)
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{userlist.Lines, userlist.CSV, userlist.JSON}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -73,6 +74,9 @@ a name, 7 an entry that is wrong, by the first one in the list.`,
 			return err
 		}
 		c.target = a.openOrCreate(mode.perm())
+		if c.dryRun { // which a reader may do as well
+			c.target = a.open()
+		}
 		return c.run(cmd.Context(), format)
 	}
 	return cmd
@@ -107,71 +111,64 @@ func (c *userImport) check(format string) error {
 	return nil
 }
 
-// The actions of a plan, as in the JSON output, and their marks.
-const (
-	actionAdd    = "add"
-	actionUpdate = "update"
-	actionRemove = "remove"
-	actionKeep   = "keep"
-)
-
-var marks = map[string]string{actionAdd: "+", actionUpdate: "~", actionRemove: "-", actionKeep: "="}
-
-// A step is what is done for one user.
-type step struct {
-	action    string
-	user      userlist.User
-	generated bool          // the password, and it has to be printed
-	old       htpasswd.Hash // of the user's line, if there is one
-	cost      int           // of the hash to make
-	hash      htpasswd.Hash // to be set
-}
-
-func (s step) sets() bool { return s.action == actionAdd || s.action == actionUpdate }
-
 func (c *userImport) run(ctx context.Context, format string) error {
+	// What a long list is made into lives to the end: looking for garbage in it
+	// takes longer than all the rest.
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	users, err := c.read(ctx, format)
 	if err != nil {
 		return err
 	}
-	f, missing, err := c.target.readOrEmpty(ctx)
+	plan := &importPlan{users: users, prune: c.prune}
+	f, missing, err := c.ready(ctx, plan)
 	if err != nil {
 		return fmt.Errorf("cannot import: %w", err)
 	}
-	plan, err := c.plan(ctx, users, f)
-	if err != nil {
-		return err
-	}
 	if c.dryRun {
-		return c.printPlan(plan)
+		return c.printPlan(plan, plan.of(f))
 	}
-	if err := c.hash(ctx, plan); err != nil {
+	var done importOutcome
+	changed, err := c.target.Update(ctx, func(f *htpasswd.File) (err error) {
+		done, err = plan.apply(f)
 		return err
+	})
+	switch {
+	case errors.Is(err, htpasswd.ErrNotDurable):
+		return cmp.Or(c.reveal(plan, done), err)
+	case err != nil:
+		return fmt.Errorf("cannot import: %w", err)
+	case missing && changed:
+		c.app.say("created %s", c.target.name)
 	}
-	return c.write(ctx, plan, missing)
+	c.app.say("%s: %s", c.target.name, done.summary())
+	if c.json {
+		return c.printPlan(plan, done)
+	}
+	return c.reveal(plan, done)
 }
 
-func (c *userImport) write(ctx context.Context, plan []step, missing bool) error {
-	if !slices.ContainsFunc(plan, func(s step) bool { return s.action != actionKeep }) {
-		if err := c.target.keep(ctx); err != nil {
-			return fmt.Errorf("cannot import: %w", err)
-		}
-	} else {
-		changed, err := c.target.Update(ctx, func(f *htpasswd.File) error { return c.apply(f, plan) })
-		switch {
-		case errors.Is(err, htpasswd.ErrNotDurable):
-			return cmp.Or(c.reveal(plan), err)
-		case err != nil:
-			return fmt.Errorf("cannot import: %w", err)
-		case missing && changed:
-			c.app.say("created %s", c.target.name)
-		}
+// ready does what takes long, before any lock is taken: a bcrypt for each
+// password that is not known to be the one in the file, and one for each that is
+// new. A list of nothing but hashes needs no look into the file, except to say
+// what would be done; f is nil then.
+func (c *userImport) ready(ctx context.Context, plan *importPlan) (f *htpasswd.File, missing bool, err error) {
+	allHashed := !slices.ContainsFunc(plan.users, func(u userlist.User) bool { return !u.HasHash() })
+	if allHashed && !c.dryRun {
+		missing, err = c.target.isMissing(ctx)
+		return nil, missing, err
 	}
-	c.app.say("%s: %s", c.target.name, summary(plan))
-	if c.json {
-		return c.printPlan(plan)
+	f, missing, err = c.target.readOrEmpty(ctx)
+	if err != nil {
+		return nil, false, err
 	}
-	return c.reveal(plan)
+	todo := plan.compare(f, c.cost)
+	err = c.app.parallel(ctx, "comparing", len(todo), func(n int) error { return todo[n].compare() })
+	if err != nil || c.dryRun {
+		return f, missing, err
+	}
+	todo = slices.DeleteFunc(todo, func(w importWork) bool { return w.user.HasHash() })
+	err = c.app.parallel(ctx, "hashing", len(todo), func(n int) error { return todo[n].hash() })
+	return f, missing, err
 }
 
 // read reads the list; the error names every entry that is wrong.
@@ -231,104 +228,6 @@ func (b badEntries) lines() []string {
 // Unwrap is the first, which decides the exit status.
 func (b badEntries) Unwrap() error { return b.problems[0].Err }
 
-// plan says what is to be done for each user of the list, and then of the file.
-// Whether a password is the one that the file has costs a bcrypt each.
-func (c *userImport) plan(ctx context.Context, users []userlist.User, f *htpasswd.File) ([]step, error) {
-	plan := make([]step, len(users), len(users)+1)
-	listed := make(map[string]bool, len(users))
-	var compare []int
-	for i, u := range users {
-		listed[u.Name] = true
-		entry, exists := f.Lookup(u.Name)
-		s := step{action: actionAdd, user: u, old: entry.Hash, cost: c.cost.of(entry.Hash), hash: u.Hash}
-		switch {
-		case !exists:
-			if u.Password == nil && !u.HasHash() {
-				s.user.Password, s.generated = []byte(rand.Text()), true
-			}
-		case u.HasHash():
-			s.action = actionUpdate
-			if u.Hash.Encoded() == entry.Hash.Encoded() {
-				s.action = actionKeep
-			}
-		case u.Password == nil:
-			s.action = actionKeep
-		default:
-			s.action = actionUpdate
-			if cost, ok := entry.Hash.Cost(); ok && cost == s.cost {
-				compare = append(compare, i)
-			}
-		}
-		plan[i] = s
-	}
-	err := c.app.parallel(ctx, "comparing", len(compare), func(n int) error {
-		s := &plan[compare[n]]
-		err := s.old.Verify(s.user.Password)
-		if err == nil {
-			s.action = actionKeep
-		}
-		if errors.Is(err, htpasswd.ErrMismatch) {
-			return nil
-		}
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	if c.prune {
-		for e := range f.All() {
-			if !listed[e.User] {
-				listed[e.User] = true // once, however many lines
-				plan = append(plan, step{action: actionRemove, user: userlist.User{Name: e.User}})
-			}
-		}
-	}
-	return plan, nil
-}
-
-// hash makes the hashes that are not there yet, before any lock is taken.
-func (c *userImport) hash(ctx context.Context, plan []step) error {
-	var todo []int
-	for i, s := range plan {
-		if s.sets() && !s.user.HasHash() {
-			todo = append(todo, i)
-		}
-	}
-	return c.app.parallel(ctx, "hashing", len(todo), func(n int) (err error) {
-		s := &plan[todo[n]]
-		s.hash, err = htpasswd.HashPassword(s.user.Password, s.cost)
-		return err
-	})
-}
-
-// apply is the edit. Who was pruned by another run meanwhile is no error.
-func (c *userImport) apply(f *htpasswd.File, plan []step) error {
-	for _, s := range plan {
-		var err error
-		switch {
-		case s.sets():
-			err = f.Set(s.user.Name, s.hash)
-		case s.action == actionRemove:
-			if err = f.Remove(s.user.Name); errors.Is(err, htpasswd.ErrUserNotFound) {
-				err = nil
-			}
-		}
-		if err != nil {
-			return fmt.Errorf("user %q: %w", s.user.Name, err)
-		}
-	}
-	return nil
-}
-
-func summary(plan []step) string {
-	count := make(map[string]int)
-	for _, s := range plan {
-		count[s.action]++
-	}
-	return fmt.Sprintf("%d added, %d updated, %d removed, %d unchanged",
-		count[actionAdd], count[actionUpdate], count[actionRemove], count[actionKeep])
-}
-
 // An importReport is the JSON output: no field may change its name or meaning.
 type importReport struct {
 	File  string       `json:"file"`
@@ -340,15 +239,13 @@ type importStep struct {
 	Action string `json:"action"` // add, update, remove or keep
 }
 
-func (c *userImport) printPlan(plan []step) error {
+func (c *userImport) printPlan(plan *importPlan, done importOutcome) error {
 	var out bytes.Buffer
 	report := importReport{File: c.target.name, Users: []importStep{}}
-	pending := false
-	for _, s := range plan {
-		pending = pending || s.action != actionKeep
-		report.Users = append(report.Users, importStep{s.user.Name, s.action})
+	for user, action := range plan.steps(done) {
+		report.Users = append(report.Users, importStep{user, action.String()})
 		if !c.json {
-			fmt.Fprintf(&out, "%s %s\n", marks[s.action], printable(s.user.Name))
+			fmt.Fprintf(&out, "%s %s\n", action.mark(), printable(user))
 		}
 	}
 	if c.json {
@@ -359,14 +256,14 @@ func (c *userImport) printPlan(plan []step) error {
 	if err := c.app.print(out.Bytes()); err != nil {
 		return err
 	}
-	if c.exitCode && pending {
-		return fail(exitPending, "", "%s is not as listed: would be %s", c.target.name, summary(plan))
+	if c.exitCode && done.changes() {
+		return fail(exitPending, "", "%s is not as listed: would be %s", c.target.name, done.summary())
 	}
 	return nil
 }
 
 // reveal prints the passwords that were made, after they were set.
-func (c *userImport) reveal(plan []step) error {
+func (c *userImport) reveal(plan *importPlan, done importOutcome) error {
 	if !c.generate {
 		return nil
 	}
@@ -374,10 +271,10 @@ func (c *userImport) reveal(plan []step) error {
 	var names []string
 	table := csv.NewWriter(&out)
 	_ = table.Write([]string{"name", "password"}) // to a buffer: no error
-	for _, s := range plan {
-		if s.generated {
-			names = append(names, fmt.Sprintf("%q", s.user.Name))
-			_ = table.Write([]string{s.user.Name, string(s.user.Password)})
+	for i, u := range plan.users {
+		if plan.generated[i] && done.actions[i] == actionAdd {
+			names = append(names, fmt.Sprintf("%q", u.Name))
+			_ = table.Write([]string{u.Name, string(u.Password)})
 		}
 	}
 	table.Flush()

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/csv"
 	"fmt"
@@ -19,13 +20,15 @@ func (a *app) newUserList() *cobra.Command {
 		Use:     "list",
 		Aliases: []string{"ls"},
 		Short:   "List the users",
-		Long: `List the users, in the order of the file, with the scheme and cost of their hash
-and why one cannot log in, if so. "-o name" has each name once, a line each;
-"-o json" an array of {user, scheme, cost, line, problem}; "-o csv" the same with
-a header. No hash is ever shown.`,
+		Long: `List the users, in the order of the file, with the scheme and cost of their
+hash and why one cannot log in, if so. No hash is ever shown.`,
+		Annotations: more(`"-o name" has each name once, a line each; "-o json" an array of {user, scheme,
+cost, line, problem}; "-o csv" the same with a header.
+
+Exit status: 7 the registry would refuse the file; what is there is listed.`),
 		Example: `  registryctl user list
   registryctl user list -o name
-  registryctl user list -o json | ConvertFrom-Json      (PowerShell)`,
+  registryctl user list -o json | ConvertFrom-Json # PowerShell`,
 		Args:              noOperands,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -125,14 +128,12 @@ func writeTable(w io.Writer, f *htpasswd.File) error {
 }
 
 func writeNames(w io.Writer, f *htpasswd.File) error {
-	seen := make(map[string]bool)
-	for e := range f.All() {
-		if !seen[e.User] {
-			seen[e.User] = true
-			fmt.Fprintln(w, printable(e.User))
-		}
+	out := bufio.NewWriter(w)
+	for user := range f.Users() {
+		_, _ = out.WriteString(printable(user)) // Flush keeps the error
+		_ = out.WriteByte('\n')
 	}
-	return nil
+	return out.Flush()
 }
 
 func writeCSV(w io.Writer, f *htpasswd.File) error {

@@ -16,14 +16,19 @@ func (a *app) newUserRemove() *cobra.Command {
 		Use:     "remove NAME...",
 		Aliases: []string{"rm"},
 		Short:   "Remove users",
-		Long: `Remove every line of each user, or nothing at all if one of them is not there.
-With --if-exists those who are not there, and a file that is not, are no error.`,
+		Long: `Remove every line of each user, or nothing at all if one of them is not
+there. With --if-exists those who are not there, and a file that is not, are no
+error.`,
+		Annotations: more(`The registry refuses them from the next request on; it need not be restarted.
+Any name is taken, also one that could not be added.
+
+Exit status: 6 one of them is not there.`),
 		Example: `  registryctl user remove elton francis
   registryctl user remove --if-exists francis`,
 		Args:              operands("NAME..."),
 		ValidArgsFunction: a.completeUsers,
 	}
-	cmd.Flags().BoolVar(&ifExists, "if-exists", false, "do not fail for a user or a file that is not there")
+	cmd.Flags().BoolVar(&ifExists, "if-exists", false, "do not fail for a user or file that is not there")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return a.userRemove(cmd, slices.Compact(slices.Sorted(slices.Values(args))), ifExists)
 	}
@@ -50,7 +55,7 @@ func (a *app) userRemove(cmd *cobra.Command, users []string, ifExists bool) erro
 		return nil
 	})
 	if ifExists && errors.Is(err, fs.ErrNotExist) {
-		a.say("no file %s", t.name)
+		a.say("there is no %s", t.name)
 		return nil
 	}
 	if err != nil {

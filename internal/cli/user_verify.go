@@ -22,28 +22,32 @@ func (a *app) newUserVerify() *cobra.Command {
 		Use:   "verify NAME",
 		Short: "Check the password of a user",
 		Long: `Check whether the registry lets a user in with a password, going by the file.
+With --registry the running registry is asked, as docker login does.`,
+		Annotations: more(`With --registry there need not be a file here; where there is one, it says
+whether that agrees. The password is sent only to a registry that asks for one,
+never to where it redirects, and over plain http only within this machine,
+unless --insecure-http allows it. An address without https:// or http:// is
+asked over https; if nothing speaks TLS there, over http. --ca-cert names a PEM
+file.
 
---registry asks the running registry instead, as docker login does, with or
-without a file here; where there is one, it says whether that agrees. The
-password is sent only to a registry that asks for one, never to where it
-redirects, and over plain http only within this machine. An address without
-https:// or http:// is asked over https; if nothing speaks TLS there, over http.
+"-o json" is {user, accepted, reason, file, fileReason, registry}. The reason
+is the registry's if it was asked, else the file's.
 
-"-o json" is {user, accepted, reason, file, fileReason, registry}. The reason is
-the registry's if it was asked, else the file's.
-  of the file: accepted, wrong-password, unknown-user, not-bcrypt (the password
-    is right), unknown-hash, malformed-file, no-file, unreadable-file; empty if
-    it did not come to a password
-  of the registry: accepted, refused, file-refused, no-password, token, redirect,
-    untrusted, not-tls, plain-http, unreachable, timeout, unexpected
+  of the file      accepted, wrong-password, unknown-user, not-bcrypt (the
+                   password is right), unknown-hash, malformed-file, no-file,
+                   unreadable-file; empty if it did not come to a password
+  of the registry  accepted, refused, file-refused, no-password, token,
+                   redirect, untrusted, not-tls, plain-http, unreachable,
+                   timeout, unexpected
 
 Exit status: 0 yes, 3 wrong password, or the registry refuses it, 5 a password
 that no login can tell from others, 6 no such user, 7 the registry refuses the
 file, or the user's hash although the password is right, or it asks for no
-password or for a token, 1 no answer from the registry.`,
+password or for a token, 1 no answer from the registry.`),
 		Example: `  registryctl user verify elton
-  registryctl user verify elton --password-env ELTON_PASSWORD
-  registryctl user verify elton --registry localhost:5000 --ca-cert registry.crt`,
+  registryctl user verify elton --password-env PW
+  registryctl user verify elton --registry localhost:5000 --ca-cert ca.crt
+  if ($LASTEXITCODE -eq 3) { "wrong password" } # PowerShell`,
 		Args:              operands("NAME"),
 		ValidArgsFunction: a.completeUser,
 	}

@@ -27,10 +27,10 @@ type registryFlags struct {
 func (r *registryFlags) register(cmd *cobra.Command) {
 	r.cmd = cmd
 	flags := cmd.Flags()
-	flags.StringVar(&r.address, "registry", "", "ask the registry at this HOST[:PORT] or URL")
-	flags.StringVar(&r.caCert, "ca-cert", "", "with --registry: PEM file of a certificate to trust beside those of the system")
-	flags.DurationVar(&r.client.Timeout, "timeout", 10*time.Second, "with --registry: how long to wait for each of its answers")
-	flags.BoolVar(&r.client.InsecureHTTP, "insecure-http", false, "with --registry: send the password over plain http, readable to everybody on the way")
+	flags.StringVar(&r.address, "registry", "", "ask the registry at HOST, HOST:PORT or a URL")
+	flags.StringVar(&r.caCert, "ca-cert", "", "with --registry: trust the certificates in FILE too")
+	flags.DurationVar(&r.client.Timeout, "timeout", 10*time.Second, "with --registry: TIME for each answer")
+	flags.BoolVar(&r.client.InsecureHTTP, "insecure-http", false, "with --registry: send the password over plain http")
 	for _, name := range []string{"registry", "timeout"} {
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
 	}
@@ -114,7 +114,7 @@ var besides = map[string]string{
 }
 
 func (v userVerify) beside(found verdict) string {
-	if found.reason == noFile && v.app.file == "" { // nobody has named one
+	if found.reason == noFile && v.target.unnamed {
 		return ""
 	}
 	return "; " + v.target.name + " " + besides[found.reason]
@@ -124,6 +124,9 @@ func (v userVerify) beside(found verdict) string {
 func (v userVerify) refusedHint(found verdict) string {
 	switch found.reason {
 	case accepted:
+		if v.app.other != nil {
+			return v.app.other.Stale
+		}
 		return "it has read another file: see which path it is given, mount the folder and not the single file, and restart it if a line was malformed since"
 	case malformedFile:
 		return program + " check says why; until that is mended it goes on with the users that it had before"

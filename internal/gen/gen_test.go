@@ -9,6 +9,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+func TestMain(m *testing.M) {
+	runAsProgram()
+	os.Exit(m.Run())
+}
+
 // What is committed is what the commands of today generate.
 func TestFresh(t *testing.T) {
 	files, err := generate()

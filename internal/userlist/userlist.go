@@ -14,9 +14,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unsafe"
 
 	"github.com/registryctl/registryctl/htpasswd"
 	"github.com/registryctl/registryctl/internal/charset"
+	"github.com/registryctl/registryctl/internal/names"
 )
 
 // A User is one entry of a list: with a password, a hash made elsewhere, or
@@ -103,34 +105,40 @@ func (p *parser) problem(line int, format string, args ...any) {
 	p.problems = append(p.problems, Problem{line, fmt.Errorf(format, args...)})
 }
 
-// add notes an entry; value is its password or hash, nil if it has none.
-func (p *parser) add(line int, name string, value []byte) {
-	if err := htpasswd.ValidateUser(name); err != nil {
+// add notes an entry; value is its password, or a hash in its place, nil if it
+// has neither. One that says it is a hash has to be: taken for a password, any
+// other than bcrypt's would let in whoever has read the old file.
+func (p *parser) add(line int, name string, value *string, isHash bool) {
+	err := htpasswd.ValidateUser(name)
+	u := User{Line: line, Name: name}
+	switch {
+	case err != nil || value == nil:
+	case isHash || looksHashed(*value):
+		err = u.takeHash(*value)
+	default:
+		u.Password = []byte(*value)
+		err = htpasswd.ValidatePassword(u.Password)
+	}
+	if err != nil {
 		p.problem(line, "%w", err)
 		return
-	}
-	u := User{Line: line, Name: name}
-	switch h, err := htpasswd.ParseHash(string(value)); {
-	case value == nil:
-	case err == nil && h.Scheme() == htpasswd.Bcrypt:
-		u.Hash = h
-	case isForeignHash(value):
-		// Taken for a password it would let in whoever has read the old file.
-		p.problem(line, "%w: the registry accepts no hash but bcrypt, and this one is %s", ErrNoEntry, describe(h))
-		return
-	default:
-		if err := htpasswd.ValidatePassword(value); err != nil {
-			p.problem(line, "%w", err)
-			return
-		}
-		u.Password = value
 	}
 	p.users = append(p.users, u)
 }
 
-func isForeignHash(value []byte) bool {
+func (u *User) takeHash(value string) error {
+	h, err := htpasswd.ParseHash(value)
+	if err != nil || h.Scheme() != htpasswd.Bcrypt {
+		return fmt.Errorf("%w: the registry accepts no hash but bcrypt, and this one is %s", ErrNoEntry, describe(h))
+	}
+	u.Hash = h
+	return nil
+}
+
+// looksHashed takes for a hash what nobody would choose for a password.
+func looksHashed(value string) bool {
 	for _, prefix := range []string{"$2a$", "$2b$", "$2x$", "$2y$", "$apr1$", "$1$", "$5$", "$6$", "$y$", "{SHA}", "{SSHA}"} {
-		if bytes.HasPrefix(value, []byte(prefix)) {
+		if strings.HasPrefix(value, prefix) {
 			return true
 		}
 	}
@@ -147,45 +155,50 @@ func describe(h htpasswd.Hash) string {
 // refuseTwice makes a problem of a name that is listed again: which password is
 // meant is not known.
 func (p *parser) refuseTwice() {
-	first := make(map[string]int, len(p.users))
-	for _, u := range p.users {
-		if line, ok := first[u.Name]; ok {
-			p.problem(u.Line, "%w: the same name is on line %d", htpasswd.ErrUserExists, line)
-			continue
+	name := func(i int) []byte { return []byte(p.users[i].Name) }
+	all := func(yield func(int, []byte) bool) {
+		for i := range p.users {
+			if !yield(i, name(i)) {
+				return
+			}
 		}
-		first[u.Name] = u.Line
+	}
+	first := make(map[int]int)
+	names.Build(len(p.users), name, all, func(before, again int) {
+		if f, ok := first[before]; ok {
+			before = f
+		}
+		first[again] = before
+	})
+	for again, before := range first {
+		p.problem(p.users[again].Line, "%w: the same name is on line %d", htpasswd.ErrUserExists, p.users[before].Line)
 	}
 	slices.SortStableFunc(p.problems, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
 }
 
 func (p *parser) lines(text []byte) {
+	p.users = make([]User, 0, 1+bytes.Count(text, []byte{'\n'}))
 	n := 0
-	for line := range bytes.Lines(text) {
+	// As it is, which nobody changes: to copy a long list takes as long as reading it.
+	for line := range strings.Lines(unsafe.String(unsafe.SliceData(text), len(text))) {
 		n++
-		line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
-		if len(bytes.TrimSpace(line)) == 0 || line[0] == '#' {
+		line = strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
+		if strings.TrimSpace(line) == "" || line[0] == '#' {
 			continue
 		}
-		name, password, ok := bytes.Cut(line, []byte{':'})
-		if !ok {
-			p.add(n, string(line), nil)
-			continue
+		name, password, ok := strings.Cut(line, ":")
+		if ok {
+			p.add(n, name, &password, false)
+		} else {
+			p.add(n, name, nil, false)
 		}
-		p.add(n, string(name), notNil(password))
 	}
-}
-
-// notNil keeps an empty password, which is a problem, from being none at all.
-func notNil(password []byte) []byte {
-	if password == nil {
-		return []byte{}
-	}
-	return password
 }
 
 var (
 	nameColumns     = []string{"name", "user", "username"}
-	passwordColumns = []string{"password", "hash"}
+	passwordColumns = []string{"password"}
+	hashColumns     = []string{"hash"}
 )
 
 // column finds a column by one of its names, in any case; -1 if there is none.
@@ -212,7 +225,7 @@ func (p *parser) csv(text []byte) {
 	if errors.Is(err, io.EOF) {
 		return
 	}
-	name, password := column(header, nameColumns), column(header, passwordColumns)
+	name, password, hash := column(header, nameColumns), column(header, passwordColumns), column(header, hashColumns)
 	if err != nil || name < 0 {
 		p.problem(skipped+1, "%w: no CSV header with a column \"name\"", ErrNoEntry)
 		return
@@ -229,14 +242,31 @@ func (p *parser) csv(text []byte) {
 		}
 		line, _ := r.FieldPos(0)
 		line += skipped
-		switch {
-		case len(record) <= name:
+		if len(record) <= name {
 			p.problem(line, "%w: too few columns", ErrNoEntry)
-		case password < 0 || len(record) <= password || record[password] == "":
-			p.add(line, record[name], nil)
-		default:
-			p.add(line, record[name], []byte(record[password]))
+			continue
 		}
+		p.addFields(line, record[name], field(record, password), field(record, hash))
+	}
+}
+
+// field returns a column of the record, nil if it is missing or empty.
+func field(record []string, column int) *string {
+	if column < 0 || len(record) <= column || record[column] == "" {
+		return nil
+	}
+	return &record[column]
+}
+
+// addFields is add where the hash has a field of its own.
+func (p *parser) addFields(line int, name string, password, hash *string) {
+	switch {
+	case password != nil && hash != nil:
+		p.problem(line, "%w: both a password and a hash", ErrNoEntry)
+	case hash != nil:
+		p.add(line, name, hash, true)
+	default:
+		p.add(line, name, password, false)
 	}
 }
 
@@ -266,15 +296,11 @@ func (p *parser) json(text []byte) {
 			return // nothing behind a syntax error can be read
 		}
 		name := firstOf(u.Name, u.User, u.Username)
-		value := firstOf(u.Password, u.Hash)
-		switch {
-		case name == nil:
+		if name == nil {
 			p.problem(line, "%w: no \"name\"", ErrNoEntry)
-		case value == nil:
-			p.add(line, *name, nil)
-		default:
-			p.add(line, *name, []byte(*value))
+			continue
 		}
+		p.addFields(line, *name, u.Password, u.Hash)
 	}
 	if isArray {
 		if _, err := d.Token(); err != nil {

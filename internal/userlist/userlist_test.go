@@ -73,14 +73,18 @@ func TestProblems(t *testing.T) {
 			"elton:d0cker\n#c\n a:x\nb:\nc:" + long + "\nd:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\ne:$2y$10$short\nelton:y\n", Lines,
 			map[int]error{3: htpasswd.ErrInvalidUser, 4: htpasswd.ErrInvalidPassword, 5: htpasswd.ErrInvalidPassword, 6: ErrNoEntry, 7: ErrNoEntry, 8: htpasswd.ErrUserExists},
 		},
-		"broken UTF-16":   {"\xff\xfee\x00:", Lines, map[int]error{1: ErrNoEntry}},
-		"no header":       {"elton,d0cker\n", CSV, map[int]error{1: ErrNoEntry}},
-		"broken CSV":      {"name,password\nelton,x\nfrancis,\"y\n", CSV, map[int]error{3: ErrNoEntry}},
-		"bad name in CSV": {"name,password\n,x\n", CSV, map[int]error{2: htpasswd.ErrInvalidUser}},
-		"no objects":      {"[\"elton\",\n 5,\n {}]", JSON, map[int]error{1: ErrNoEntry, 2: ErrNoEntry, 3: ErrNoEntry}},
-		"broken JSON":     {"[{\"name\":\"elton\"},\n {\"name", JSON, map[int]error{2: ErrNoEntry}},
-		"cut JSON":        {"[{\"name\":\"elton\"}\n", JSON, map[int]error{2: ErrNoEntry}},
-		"empty password":  {"{\"name\":\"elton\",\"password\":\"\"}", JSON, map[int]error{1: htpasswd.ErrInvalidPassword}},
+		"broken UTF-16": {"\xff\xfee\x00:", Lines, map[int]error{1: ErrNoEntry}},
+		"a hash that is none, in its own field": {
+			"name,hash\nelton,rqXexS6ZhobKA\nfrancis,d0cker\ndora,\n", CSV, map[int]error{2: ErrNoEntry, 3: ErrNoEntry}},
+		"a hash that is none in JSON": {`{"name":"elton","hash":"d0cker"}`, JSON, map[int]error{1: ErrNoEntry}},
+		"password and hash":           {"name,password,hash\nelton,d0cker," + hash + "\n", CSV, map[int]error{2: ErrNoEntry}},
+		"no header":                   {"elton,d0cker\n", CSV, map[int]error{1: ErrNoEntry}},
+		"broken CSV":                  {"name,password\nelton,x\nfrancis,\"y\n", CSV, map[int]error{3: ErrNoEntry}},
+		"bad name in CSV":             {"name,password\n,x\n", CSV, map[int]error{2: htpasswd.ErrInvalidUser}},
+		"no objects":                  {"[\"elton\",\n 5,\n {}]", JSON, map[int]error{1: ErrNoEntry, 2: ErrNoEntry, 3: ErrNoEntry}},
+		"broken JSON":                 {"[{\"name\":\"elton\"},\n {\"name", JSON, map[int]error{2: ErrNoEntry}},
+		"cut JSON":                    {"[{\"name\":\"elton\"}\n", JSON, map[int]error{2: ErrNoEntry}},
+		"empty password":              {"{\"name\":\"elton\",\"password\":\"\"}", JSON, map[int]error{1: htpasswd.ErrInvalidPassword}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, problems := Parse([]byte(c.text), c.format)

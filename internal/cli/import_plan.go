@@ -1,0 +1,194 @@
+package cli
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/registryctl/registryctl/htpasswd"
+	"github.com/registryctl/registryctl/internal/userlist"
+)
+
+// An importPlan is a list of users that the file is to match. What is to be done
+// for it depends on the file, and is only said of one: by of, or by apply, which
+// does it.
+type importPlan struct {
+	users     []userlist.User // those with a password get their hash by compare and hash
+	generated map[int]bool    // users whose password was made here, as they are new
+	prune     bool
+}
+
+// An action is what is done for a user.
+type action byte
+
+const (
+	actionKeep action = iota
+	actionAdd
+	actionUpdate
+	actionRemove
+)
+
+// String is the action in the JSON output.
+func (a action) String() string { return [...]string{"keep", "add", "update", "remove"}[a] }
+
+func (a action) mark() string { return [...]string{"=", "+", "~", "-"}[a] }
+
+// An importOutcome is what is done for one file.
+type importOutcome struct {
+	actions []action // for each user of the list
+	removed []string
+}
+
+// of says what apply would do.
+func (p *importPlan) of(f *htpasswd.File) importOutcome {
+	done := importOutcome{actions: make([]action, len(p.users))}
+	for i := range p.users {
+		done.actions[i] = p.action(i, f)
+	}
+	if p.prune {
+		done.removed = p.unlisted(f)
+	}
+	return done
+}
+
+// apply is the edit.
+func (p *importPlan) apply(f *htpasswd.File) (importOutcome, error) {
+	done := p.of(f)
+	for i, u := range p.users {
+		if done.actions[i] == actionKeep {
+			continue
+		}
+		if err := f.Set(u.Name, u.Hash); err != nil {
+			return done, fmt.Errorf("user %q: %w", u.Name, err)
+		}
+	}
+	for _, user := range done.removed {
+		if err := f.Remove(user); err != nil {
+			return done, fmt.Errorf("user %q: %w", user, err)
+		}
+	}
+	return done, nil
+}
+
+func (p *importPlan) action(i int, f *htpasswd.File) action {
+	u := p.users[i]
+	entry, exists := f.Lookup(u.Name)
+	switch {
+	case exists && (p.generated[i] || u.Password == nil && !u.HasHash()):
+		return actionKeep // only has to be there
+	case exists && u.HasHash() && u.Hash.Encoded() == entry.Hash.Encoded():
+		return actionKeep
+	case exists:
+		return actionUpdate
+	case u.Password == nil && !u.HasHash():
+		return actionKeep // was there when passwords were made, and is left removed
+	}
+	return actionAdd
+}
+
+// unlisted returns the users of the file that are not on the list.
+func (p *importPlan) unlisted(f *htpasswd.File) []string {
+	listed := make(map[string]bool, len(p.users))
+	for _, u := range p.users {
+		listed[u.Name] = true
+	}
+	var users []string
+	for user := range f.Users() {
+		if !listed[user] {
+			users = append(users, user)
+		}
+	}
+	return users
+}
+
+// An importWork is what takes long for one user of the list.
+type importWork struct {
+	user    *userlist.User
+	current htpasswd.Hash // in the file, if it is worth comparing with
+	cost    int
+}
+
+// compare returns the work for the users that come with a password; who is new
+// and has none gets one.
+func (p *importPlan) compare(f *htpasswd.File, cost costFlag) []importWork {
+	var todo []importWork
+	for i := range p.users {
+		u := &p.users[i]
+		if u.HasHash() {
+			continue
+		}
+		entry, exists := f.Lookup(u.Name)
+		switch {
+		case u.Password == nil && exists:
+			continue
+		case u.Password == nil:
+			if p.generated == nil {
+				p.generated = make(map[int]bool)
+			}
+			u.Password, p.generated[i] = []byte(rand.Text()), true
+		}
+		w := importWork{user: u, cost: cost.of(entry.Hash)}
+		if is, ok := entry.Hash.Cost(); ok && is == w.cost {
+			w.current = entry.Hash
+		}
+		todo = append(todo, w)
+	}
+	return todo
+}
+
+// compare gives the user the hash in the file, if it is that of the password.
+func (w importWork) compare() error {
+	if w.current.Scheme() != htpasswd.Bcrypt {
+		return nil
+	}
+	err := w.current.Verify(w.user.Password)
+	if err == nil {
+		w.user.Hash = w.current
+	}
+	if errors.Is(err, htpasswd.ErrMismatch) {
+		return nil
+	}
+	return err
+}
+
+func (w importWork) hash() (err error) {
+	w.user.Hash, err = htpasswd.HashPassword(w.user.Password, w.cost)
+	return err
+}
+
+// steps yields what is done for each user: those of the list, then those that are
+// not on it.
+func (p *importPlan) steps(done importOutcome) iter.Seq2[string, action] {
+	return func(yield func(string, action) bool) {
+		for i, u := range p.users {
+			if !yield(u.Name, done.actions[i]) {
+				return
+			}
+		}
+		for _, user := range done.removed {
+			if !yield(user, actionRemove) {
+				return
+			}
+		}
+	}
+}
+
+// changes reports whether anything is done.
+func (o importOutcome) changes() bool {
+	for _, a := range o.actions {
+		if a != actionKeep {
+			return true
+		}
+	}
+	return len(o.removed) > 0
+}
+
+func (o importOutcome) summary() string {
+	var count [actionRemove]int
+	for _, a := range o.actions {
+		count[a]++
+	}
+	return fmt.Sprintf("%d added, %d updated, %d removed, %d unchanged",
+		count[actionAdd], count[actionUpdate], len(o.removed), count[actionKeep])
+}
