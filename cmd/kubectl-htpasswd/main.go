@@ -1,0 +1,44 @@
+// Command kubectl-htpasswd manages the htpasswd users in a Kubernetes or OpenShift
+// Secret, as "kubectl htpasswd" or "oc htpasswd", with the commands of registryctl.
+//
+// It is a module of its own, so that neither registryctl nor who imports the
+// library has the modules of Kubernetes.
+package main
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"k8s.io/klog/v2"
+
+	"github.com/registryctl/registryctl/internal/cli"
+)
+
+const program = "kubectl htpasswd"
+
+func main() {
+	// What client-go logs is said here as an error, in our own words.
+	klog.LogToStderr(false)
+	klog.SetOutput(io.Discard)
+
+	args := os.Args
+	// By this name kubectl asks a plugin for completions.
+	if strings.TrimSuffix(filepath.Base(args[0]), ".exe") == "kubectl_complete-htpasswd" {
+		args = slices.Insert(args, 1, "__complete")
+	}
+	os.Exit(newProgram().Main(args, os.Stdin, os.Stdout, os.Stderr))
+}
+
+func newProgram() cli.Program {
+	f := new(flags)
+	return cli.Program{
+		Name:  program,
+		Flag:  "--secret",
+		Stale: "the Pod of a registry sees an edit within a minute or two, and never one of a Secret that it mounts by subPath",
+		Open:  f.open,
+		Adapt: f.adapt,
+	}
+}

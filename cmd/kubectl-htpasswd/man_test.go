@@ -1,0 +1,32 @@
+package main
+
+import (
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/registryctl/registryctl/internal/man"
+	"github.com/registryctl/registryctl/internal/peer"
+)
+
+// Every command has a manual page, which the program that shows it takes as it is.
+func TestManPages(t *testing.T) {
+	peer.Need(t, "man")
+	dir := t.TempDir()
+	root := newProgram().Commands()
+	require.NoError(t, man.Write(dir, root))
+	pages, err := filepath.Glob(filepath.Join(dir, "kubectl-htpasswd*.1.gz"))
+	require.NoError(t, err)
+	assert.Len(t, pages, 1+len(root.Commands()))
+	for _, page := range pages {
+		cmd := exec.Command("man", "--warnings=w", "--local-file", page)
+		cmd.Env = append(cmd.Environ(), "LC_ALL=C.UTF-8", "MANWIDTH=80")
+		shown, err := cmd.CombinedOutput()
+		require.NoError(t, err, "%s", shown)
+		assert.NotContains(t, string(shown), "warning:", page)
+		assert.Contains(t, string(shown), "KUBECONFIG", page)
+	}
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/registryctl/registryctl/internal/cli"
+)
+
+// Which key of a Secret holds the users.
+func TestKey(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		keys   []string
+		kind   string // Opaque if empty
+		given  string
+		access cli.Access
+		create bool
+		want   string
+		err    string
+	}{
+		{name: "the only one", keys: []string{"people"}, want: "people"},
+		{name: "the known one", keys: []string{"haSharedSecret", "htpasswd"}, want: "htpasswd"},
+		{name: "Traefik's", keys: []string{"a", "users"}, want: "users"},
+		{name: "an ingress controller's", keys: []string{"a", "auth"}, want: "auth"},
+		{name: "the given one", keys: []string{"htpasswd", "people"}, given: "people", want: "people"},
+		{name: "none is known", keys: []string{"a", "b"}, err: "which key of secret ns/name holds the users? it has a, b"},
+		{name: "two are known", keys: []string{"auth", "users"}, err: "which key of secret ns/name holds the users? it has auth, users"},
+		{name: "the only one, of a type that gives it a meaning", keys: []string{".dockerconfigjson"}, kind: "kubernetes.io/dockerconfigjson", err: "which key"},
+		{name: "the known one, of whatever type", keys: []string{"auth"}, kind: "kubernetes.io/basic-auth", want: "auth"},
+		{name: "none at all", err: "secret ns/name has no key htpasswd; it has none"},
+		{name: "none at all, to be made", access: cli.ToCreate, create: true, want: "htpasswd"},
+		{name: "the given one is missing", keys: []string{"a"}, given: "b", err: "secret ns/name has no key b; it has a"},
+		{name: "the given one is to be made", keys: []string{"a"}, given: "b", access: cli.ToCreate, create: true, want: "b"},
+		{name: "the given one is not to be made", keys: []string{"a"}, given: "b", access: cli.ToCreate, err: "has no key b"},
+		{name: "none is known, and which one is to be made not either", keys: []string{"a", "b"}, access: cli.ToCreate, create: true, err: "which key"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			values := make(map[string]any)
+			for _, key := range tt.keys {
+				values[key] = ""
+			}
+			kind := "Opaque"
+			if tt.kind != "" {
+				kind = tt.kind
+			}
+			s := &secret{namespace: "ns", name: "name", key: tt.given, access: tt.access}
+			if tt.create {
+				s.creation = &creation{}
+			}
+			key, _, err := s.text(&unstructured.Unstructured{Object: map[string]any{"type": kind, "data": values}})
+			if tt.err != "" {
+				require.ErrorContains(t, err, tt.err)
+				assert.Equal(t, tt.access != cli.ToCreate && strings.Contains(tt.err, "has no key"), errors.Is(err, fs.ErrNotExist))
+				return
+			}
+			require.NoError(t, err)
+			assert.Equal(t, tt.want, key)
+		})
+	}
+}
