@@ -97,6 +97,8 @@ func TestParseRefusesWhatTheRegistryRefuses(t *testing.T) {
 		"UTF-16BE":                {"\xfe\xff\x00a\x00:\x00h", 1, ErrUTF16},
 		"UTF-16LE without mark":   {"a\x00:\x00h\x00", 1, ErrUTF16},
 		"cut UTF-16":              {"\xff\xfea\x00:", 1, ErrUTF16},
+		// With a line added to it, this would be UTF-16.
+		"3 bytes of UTF-16BE": {"\x00:\x00", 1, ErrUTF16},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f, err := Parse([]byte(c.text))

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -38,6 +39,10 @@ func markedOrder(b []byte) (binary.ByteOrder, bool) {
 func UTF16Order(b []byte) (binary.ByteOrder, bool) {
 	if order, ok := markedOrder(b); ok {
 		return order, true
+	}
+	if len(b) == 3 {
+		// The end of this line, which is missing yet, must not change the answer.
+		b = append(slices.Clip(b), '\n')
 	}
 	switch {
 	case len(b) < 4:
