@@ -2,10 +2,11 @@ package htpasswd
 
 import (
 	"bytes"
+	"cmp"
+	"fmt"
 	"io"
 	"iter"
 	"maps"
-	"runtime"
 	"slices"
 	"sync"
 	"unicode"
@@ -84,8 +85,7 @@ func Parse(text []byte) (*File, error) {
 // firstRefused finds the first line for which the registry would refuse the file.
 // A large text is looked through on every core.
 func firstRefused(text []byte) *ParseError {
-	const worthIt = 1 << 20 // bytes: a fraction of a millisecond
-	parts := splitLines(text, max(1, min(runtime.GOMAXPROCS(0), len(text)/worthIt)))
+	parts := record.Parts(text)
 	refused := make([]*ParseError, len(parts))
 	var group sync.WaitGroup
 	for i := 1; i < len(parts); i++ {
@@ -102,17 +102,6 @@ func firstRefused(text []byte) *ParseError {
 		}
 	}
 	return nil
-}
-
-// splitLines cuts text into so many parts, about, each of whole lines.
-func splitLines(text []byte, n int) (parts [][]byte) {
-	for ; n > 1; n-- {
-		at := len(text) / n
-		at += len(record.FirstLine(text[at:]))
-		parts = append(parts, text[:at])
-		text = text[at:]
-	}
-	return append(parts, text)
 }
 
 func checkLines(text []byte) *ParseError {
@@ -394,6 +383,47 @@ func (f *File) Add(user string, h Hash) error {
 	return nil
 }
 
+// AddAll is Add for each of many users, in one pass over the text, or for none if
+// one of them cannot be added. The error is Add's, with the user's name before it.
+func (f *File) AddAll(users iter.Seq2[string, Hash]) error {
+	end := f.lineEnd()
+	n, more := 0, 0
+	for user, h := range users {
+		if err := cmp.Or(f.accepts(h), ValidateUser(user)); err != nil {
+			return fmt.Errorf("user %q: %w", user, err)
+		}
+		n++
+		more += len(user) + 1 + len(h.Encoded()) + len(end)
+	}
+	if n == 0 {
+		return nil
+	}
+	index := f.index.build(f)
+	before := len(f.added)
+	f.makeRoom(more)
+	lines := func(yield func(int, []byte) bool) {
+		for user, h := range users {
+			ref := len(f.text) + len(f.added)
+			f.appendLine(user, h, end)
+			if !yield(ref, f.original(ref)[:len(user)]) {
+				return
+			}
+		}
+	}
+	var twice error
+	index.users.PutAll(n, lines, func(_, ref int) {
+		twice = fmt.Errorf("user %q: %w", f.userOf(ref), ErrUserExists)
+	})
+	if twice != nil {
+		f.added = f.added[:before]
+		f.index.built.Store(nil)
+		return twice
+	}
+	f.addedLines.count(f.added)
+	f.standing += n
+	return nil
+}
+
 // Set gives the user this hash, and adds the user where there is none. Where
 // the user stands on several lines, the last one's place stays and the others
 // go. Errors as for [File.Add], without [ErrUserExists].
@@ -501,23 +531,32 @@ func (f *File) accepts(h Hash) error {
 }
 
 func (f *File) append(user string, h Hash) {
-	end := f.lineEnd()
 	ref := len(f.text) + len(f.added)
-	if more := len(user) + 1 + len(h.Encoded()) + len(end); cap(f.added)-len(f.added) < more {
-		// Twice as much each time: append itself grows a large slice by a quarter,
-		// and copies millions of lines several times over.
-		grown := make([]byte, len(f.added), 2*cap(f.added)+more)
-		hugepages.Prefer(grown)
-		copy(grown, f.added)
-		f.added = grown
-	}
+	f.appendLine(user, h, f.lineEnd())
+	f.addedLines.count(f.added)
+	f.standing++
+	f.note(user, ref)
+}
+
+func (f *File) appendLine(user string, h Hash, end []byte) {
+	f.makeRoom(len(user) + 1 + len(h.Encoded()) + len(end))
 	f.added = append(f.added, user...)
 	f.added = append(f.added, ':')
 	f.added = append(f.added, h.Encoded()...)
 	f.added = append(f.added, end...)
-	f.addedLines.count(f.added)
-	f.standing++
-	f.note(user, ref)
+}
+
+// makeRoom makes sure that so many more bytes can be added. It takes twice as much
+// each time: append grows a large slice by a quarter, and copies millions of lines
+// several times over.
+func (f *File) makeRoom(more int) {
+	if cap(f.added)-len(f.added) >= more {
+		return
+	}
+	grown := make([]byte, len(f.added), 2*cap(f.added)+more)
+	hugepages.Prefer(grown)
+	copy(grown, f.added)
+	f.added = grown
 }
 
 // note tells the index, if there is one, of a line that now is the user's.

@@ -2,8 +2,10 @@ package htpasswd
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -398,14 +400,6 @@ func TestParseOfALargeText(t *testing.T) {
 	lines := 5 << 20 / len(line)
 	whole := strings.Repeat(line, lines)
 	parse(t, whole)
-	for _, n := range []int{1, 2, 3, 8} {
-		parts := splitLines([]byte(whole), n)
-		require.Len(t, parts, n)
-		require.Equal(t, whole, string(bytes.Join(parts, nil)))
-		for _, part := range parts {
-			require.Equal(t, byte('\n'), part[len(part)-1])
-		}
-	}
 	for _, at := range []int{0, 1, lines / 3, lines / 2, lines - 1} {
 		bad := []byte(whole)
 		bad = slices.Replace(bad, at*len(line), at*len(line)+len("elton:"), []byte("elton ")...)
@@ -415,7 +409,6 @@ func TestParseOfALargeText(t *testing.T) {
 		require.ErrorAs(t, err, &refused)
 		require.Equal(t, at+1, refused.Line)
 	}
-	require.Equal(t, [][]byte{[]byte("a"), {}, {}}, splitLines([]byte("a"), 3))
 }
 
 // Any number of edits of one File make what the same edits make when each has
@@ -466,6 +459,80 @@ func TestManyEditsOfOneFile(t *testing.T) {
 			}
 		}
 	}
+}
+
+// AddAll is Add for each, or for none.
+func TestAddAll(t *testing.T) {
+	seed := rand.Uint64()
+	random := rand.New(rand.NewPCG(seed, 0))
+	h := parseHash(t, dockerHash)
+	name := func() string { return strconv.Itoa(random.IntN(40)) }
+	for range 1000 {
+		end := []string{"\n", "\r\n"}[random.IntN(2)]
+		in := strings.Join([]string{"# users", name() + ":x", name() + ":y"}, end) + []string{"", end}[random.IntN(2)]
+		one, all := parse(t, in), parse(t, in)
+		both := func(edit edit) error {
+			err := edit(one, h)
+			require.Equal(t, err, edit(all, h), "seed %d", seed)
+			require.Equal(t, text(t, one), text(t, all), "seed %d", seed)
+			require.Equal(t, slices.Collect(one.All()), slices.Collect(all.All()), "seed %d", seed)
+			return err
+		}
+		for range random.IntN(5) {
+			_ = both([]edit{add(name()), set(name()), remove(name())}[random.IntN(3)])
+		}
+
+		users := make([]string, random.IntN(5))
+		for i := range users {
+			users[i] = []string{name(), name(), name(), name(), "a:b"}[random.IntN(5)]
+		}
+		before := text(t, all)
+		err := all.AddAll(func(yield func(string, Hash) bool) {
+			for _, user := range users {
+				if !yield(user, h) {
+					return
+				}
+			}
+		})
+		var want error
+		added := parse(t, before)
+		for _, user := range users {
+			want = cmp.Or(want, added.Add(user, h))
+		}
+		if want != nil {
+			require.Error(t, err, "seed %d", seed)
+			require.Equal(t, before, text(t, all), "seed %d", seed)
+		} else {
+			require.NoError(t, err, "seed %d", seed)
+			for _, user := range users {
+				require.NoError(t, one.Add(user, h), "seed %d", seed)
+			}
+		}
+		for range 5 {
+			_ = both([]edit{add(name()), set(name()), remove(name()), rename(name(), name())}[random.IntN(4)])
+		}
+	}
+}
+
+func TestAddAllNamesTheUser(t *testing.T) {
+	for name, c := range map[string]struct {
+		users map[string]Hash
+		err   error
+	}{
+		"exists":     {map[string]Hash{"elton": parseHash(t, dockerHash)}, ErrUserExists},
+		"no name":    {map[string]Hash{"a:b": parseHash(t, dockerHash)}, ErrInvalidUser},
+		"not bcrypt": {map[string]Hash{"new": parseHash(t, "{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=")}, ErrUnsupportedHash},
+	} {
+		f := parse(t, "elton:"+dockerHash+"\n")
+		err := f.AddAll(maps.All(c.users))
+		require.ErrorIs(t, err, c.err, name)
+		for user := range c.users {
+			require.ErrorContains(t, err, strconv.Quote(user), name)
+		}
+		require.False(t, f.edited())
+	}
+	f, parseErr := Parse([]byte("no colon"))
+	require.ErrorIs(t, f.AddAll(maps.All(map[string]Hash{"elton": parseHash(t, dockerHash)})), parseErr)
 }
 
 func TestUsersYieldsEachOnce(t *testing.T) {

@@ -55,13 +55,13 @@ func (p *importPlan) of(f *htpasswd.File) importOutcome {
 // apply is the edit.
 func (p *importPlan) apply(f *htpasswd.File) (importOutcome, error) {
 	done := p.of(f)
-	for i, u := range p.users {
-		if done.actions[i] == actionKeep {
-			continue
+	for user, hash := range p.each(done, actionUpdate) {
+		if err := f.Set(user, hash); err != nil {
+			return done, fmt.Errorf("user %q: %w", user, err)
 		}
-		if err := f.Set(u.Name, u.Hash); err != nil {
-			return done, fmt.Errorf("user %q: %w", u.Name, err)
-		}
+	}
+	if err := f.AddAll(p.each(done, actionAdd)); err != nil {
+		return done, err
 	}
 	for _, user := range done.removed {
 		if err := f.Remove(user); err != nil {
@@ -71,8 +71,19 @@ func (p *importPlan) apply(f *htpasswd.File) (importOutcome, error) {
 	return done, nil
 }
 
+// each yields the users of the list for whom this is done.
+func (p *importPlan) each(done importOutcome, what action) iter.Seq2[string, htpasswd.Hash] {
+	return func(yield func(string, htpasswd.Hash) bool) {
+		for i, is := range done.actions {
+			if is == what && !yield(p.users[i].Name, p.users[i].Hash) {
+				return
+			}
+		}
+	}
+}
+
 func (p *importPlan) action(i int, f *htpasswd.File) action {
-	u := p.users[i]
+	u := &p.users[i]
 	entry, exists := f.Lookup(u.Name)
 	switch {
 	case exists && (p.generated[i] || u.Password == nil && !u.HasHash()):

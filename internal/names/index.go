@@ -8,6 +8,8 @@ import (
 	"hash/maphash"
 	"iter"
 	"math/bits"
+
+	"github.com/registryctl/registryctl/internal/hugepages"
 )
 
 // An Index holds numbers under names, one number a name. It keeps of a name only
@@ -31,7 +33,7 @@ type Index struct {
 const MaxNumber int64 = 1<<numberBits - 3
 
 const (
-	numberBits = 40
+	numberBits = 36
 	numberMask = 1<<numberBits - 1
 	deleted    = numberMask // the number and one more of a slot that was in use
 )
@@ -44,25 +46,29 @@ func NewIndex(name func(number int) []byte) *Index {
 	return x
 }
 
-// Build returns an Index into which each number was put under its name, in their
-// order; there are about size of them. It calls again for each that took the place
-// of another number.
-//
-// That is several times as fast as Put for each: of a large table every slot is
-// far away in memory, so Build first sorts, roughly, the names by their slots.
+// Build returns an Index into which all was put, as by PutAll.
 func Build(size int, name func(number int) []byte, all iter.Seq2[int, []byte], again func(before, number int)) *Index {
 	x := NewIndex(name)
-	put := make([]uint64, 0, size)
+	x.PutAll(size, all, again)
+	return x
+}
+
+// PutAll puts each number under its name, in their order; there are about size of
+// them. It calls again for each that took the place of another number.
+//
+// That is several times as fast as Put for each: of a large table every slot is
+// far away in memory, so PutAll first sorts, roughly, the names by their slots.
+func (x *Index) PutAll(size int, all iter.Seq2[int, []byte], again func(before, number int)) {
+	put := makeSlots(size)[:0]
 	for number, name := range all {
 		put = append(put, x.tag(name)|uint64(number+1))
 	}
-	x.slots = make([]uint64, slotsFor(len(put)))
+	x.makeRoom(len(put))
 	for _, slot := range byHome(put) {
 		if before, had := x.put(slot, nil); had {
 			again(before, numberIn(slot))
 		}
 	}
-	return x
 }
 
 // byHome sorts by the highest byte, and keeps the order of equal ones.
@@ -75,12 +81,19 @@ func byHome(slots []uint64) []uint64 {
 	for i, n := range end {
 		end[i], sum = sum, sum+n
 	}
-	sorted := make([]uint64, len(slots))
+	sorted := makeSlots(len(slots))
 	for _, slot := range slots {
 		sorted[end[slot>>56]] = slot
 		end[slot>>56]++
 	}
 	return sorted
+}
+
+// makeSlots returns free slots.
+func makeSlots(n int) []uint64 {
+	slots := make([]uint64, n)
+	hugepages.Prefer(slots)
+	return slots
 }
 
 // slotsFor keeps at least a quarter of the slots free: the runs of used ones,
@@ -92,6 +105,9 @@ func slotsFor(size int) int {
 
 // Get returns the number that the name has; ok is false if it has none.
 func (x *Index) Get(name []byte) (number int, ok bool) {
+	if x.used == 0 {
+		return 0, false
+	}
 	at, found := x.find(x.tag(name), notNil(name))
 	if !found {
 		return 0, false
@@ -110,9 +126,12 @@ func (x *Index) put(slot uint64, name []byte) (before int, had bool) {
 	at, had := x.find(slot, name)
 	if had {
 		before = numberIn(x.slots[at])
-	} else if x.used++; x.used > len(x.slots)/4*3 {
-		x.grow()
-		at = x.free(tag)
+	} else {
+		if x.used == len(x.slots)/4*3 {
+			x.makeRoom(x.used)
+			at = x.free(tag)
+		}
+		x.used++
 	}
 	x.slots[at] = slot
 	return before, had
@@ -176,17 +195,20 @@ func (x *Index) free(tag uint64) int {
 	return at
 }
 
-// grow makes room by taking twice the slots, or, where many were deleted, by
-// leaving these out.
-func (x *Index) grow() {
+// makeRoom makes sure that so many more names can be put. Deleted slots are left
+// out then, which may be room enough.
+func (x *Index) makeRoom(more int) {
+	if x.used+more <= len(x.slots)/4*3 {
+		return
+	}
 	old := x.slots
-	x.used = 1 // the one that is about to be put
+	x.used = 0
 	for _, slot := range old {
 		if slot != 0 && slot != deleted {
 			x.used++
 		}
 	}
-	x.slots = make([]uint64, slotsFor(2*x.used))
+	x.slots = makeSlots(slotsFor(x.used + more))
 	for _, slot := range old {
 		if slot != 0 && slot != deleted {
 			x.slots[x.free(slot&^numberMask)] = slot

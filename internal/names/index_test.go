@@ -55,8 +55,8 @@ func TestIndexHoldsTheHighestNumber(t *testing.T) {
 	}
 }
 
-// Build is Put for each.
-func TestBuild(t *testing.T) {
+// PutAll is Put for each, also where the index is not empty.
+func TestPutAll(t *testing.T) {
 	seed := rand.Uint64()
 	random := rand.New(rand.NewPCG(seed, 0))
 	for _, size := range []int{0, 1, 10, 1000, 100_000} {
@@ -67,19 +67,32 @@ func TestBuild(t *testing.T) {
 		name := func(n int) []byte { return texts[n] }
 		type pair struct{ before, number int }
 		want, got := make(map[pair]bool), make(map[pair]bool)
-		put := names.NewIndex(name)
-		for i, text := range texts {
-			if before, had := put.Put(text, i); had {
-				want[pair{before, i}] = true
+		note := func(before, number int) { got[pair{before, number}] = true }
+		one, all := names.NewIndex(name), names.NewIndex(name)
+		from := 0
+		for _, to := range []int{random.IntN(size + 1), size} {
+			for i := from; i < to; i++ {
+				if before, had := one.Put(texts[i], i); had {
+					want[pair{before, i}] = true
+				}
 			}
+			all.PutAll(random.IntN(size+1), func(yield func(int, []byte) bool) {
+				for i := from; i < to && yield(i, texts[i]); i++ {
+				}
+			}, note)
+			for range random.IntN(to + 1) {
+				gone := texts[random.IntN(to)]
+				one.Delete(gone)
+				all.Delete(gone)
+			}
+			from = to
 		}
-		built := names.Build(random.IntN(size+1), name, slices.All(texts), func(before, number int) { got[pair{before, number}] = true })
 		require.Equal(t, want, got, "seed %d", seed)
 		for i := range size {
-			n, ok := put.Get(strconv.AppendInt(nil, int64(i), 10))
-			builtN, builtOK := built.Get(strconv.AppendInt(nil, int64(i), 10))
-			require.Equal(t, ok, builtOK, "seed %d", seed)
-			require.Equal(t, n, builtN, "seed %d", seed)
+			n, ok := one.Get(strconv.AppendInt(nil, int64(i), 10))
+			allN, allOK := all.Get(strconv.AppendInt(nil, int64(i), 10))
+			require.Equal(t, ok, allOK, "seed %d", seed)
+			require.Equal(t, n, allN, "seed %d", seed)
 		}
 	}
 }

@@ -14,11 +14,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"unsafe"
 
 	"github.com/registryctl/registryctl/htpasswd"
 	"github.com/registryctl/registryctl/internal/charset"
+	"github.com/registryctl/registryctl/internal/hugepages"
 	"github.com/registryctl/registryctl/internal/names"
+	"github.com/registryctl/registryctl/internal/record"
 )
 
 // A User is one entry of a list: with a password, a hash made elsewhere, or
@@ -90,7 +93,7 @@ func Parse(text []byte, format string) (users []User, problems []Problem) {
 	case JSON:
 		p.json(text)
 	default:
-		p.lines(text)
+		p.allLines(text)
 	}
 	p.refuseTwice()
 	return p.users, p.problems
@@ -155,7 +158,10 @@ func describe(h htpasswd.Hash) string {
 // refuseTwice makes a problem of a name that is listed again: which password is
 // meant is not known.
 func (p *parser) refuseTwice() {
-	name := func(i int) []byte { return []byte(p.users[i].Name) }
+	name := func(i int) []byte {
+		name := p.users[i].Name // not copied, as it is only read
+		return unsafe.Slice(unsafe.StringData(name), len(name))
+	}
 	all := func(yield func(int, []byte) bool) {
 		for i := range p.users {
 			if !yield(i, name(i)) {
@@ -176,9 +182,32 @@ func (p *parser) refuseTwice() {
 	slices.SortStableFunc(p.problems, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
 }
 
-func (p *parser) lines(text []byte) {
-	p.users = make([]User, 0, 1+bytes.Count(text, []byte{'\n'}))
-	n := 0
+// allLines reads a text of lines, a large one on every core.
+func (p *parser) allLines(text []byte) {
+	parts := record.Parts(text)
+	parsers := make([]parser, len(parts))
+	// Each part writes its users where they stand if every line before it has one, so
+	// that they need not be copied then. The last line may have no end.
+	room := make([]User, bytes.Count(text, []byte{'\n'})+1)
+	hugepages.Prefer(room)
+	var group sync.WaitGroup
+	before := 0 // lines
+	for i, part := range parts {
+		first := before
+		before += bytes.Count(part, []byte{'\n'})
+		parsers[i].users = room[first:first]
+		group.Go(func() { parsers[i].lines(part, first) })
+	}
+	group.Wait()
+	p.users = room[:0]
+	for _, part := range parsers {
+		p.users = append(p.users, part.users...)
+		p.problems = append(p.problems, part.problems...)
+	}
+}
+
+// lines reads lines, before which there are n others.
+func (p *parser) lines(text []byte, n int) {
 	// As it is, which nobody changes: to copy a long list takes as long as reading it.
 	for line := range strings.Lines(unsafe.String(unsafe.SliceData(text), len(text))) {
 		n++

@@ -104,6 +104,29 @@ func TestProblems(t *testing.T) {
 	}
 }
 
+// A long list is read in parts, and says the same.
+func TestLongList(t *testing.T) {
+	var text strings.Builder
+	for n := range 100_000 {
+		switch n % 7 {
+		case 3:
+			text.WriteString("# none\n\n")
+		case 5:
+			fmt.Fprintf(&text, "user%d:cut:\x00\n", n)
+		default:
+			fmt.Fprintf(&text, "user%d:%s\n", n, hash)
+		}
+	}
+	for _, last := range []string{"", "elton:d0cker"} {
+		list := text.String() + last
+		whole := &parser{}
+		whole.lines([]byte(list), 0)
+		users, problems := Parse([]byte(list), Lines)
+		require.Equal(t, whole.users, users)
+		require.Equal(t, whole.problems, problems)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{"elton:d0cker\n", "name,password\n\"a\",b\n", "[{\"name\":\"a\",\"password\":\"b\"}]", "\ufeff#TYPE x\r\n", "\xff\xfee\x00:\x00"} {
 		f.Add([]byte(s), "x.csv")
