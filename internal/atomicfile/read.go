@@ -6,6 +6,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
+	"sync"
 
 	"github.com/registryctl/registryctl/internal/hugepages"
 )
@@ -81,8 +84,18 @@ func readAll(f *os.File) ([]byte, fs.FileInfo, error) {
 		return nil, nil, err
 	}
 	// One more than its size, so that the end is seen without growing.
-	text := make([]byte, 0, info.Size()+1)
+	text := make([]byte, info.Size(), info.Size()+1)
 	hugepages.Prefer(text)
+	n, err := fill(f, text)
+	if err != nil {
+		return nil, nil, err
+	}
+	text = text[:n]
+	if n > 0 {
+		if _, err := f.Seek(int64(n), io.SeekStart); err != nil {
+			return nil, nil, err
+		}
+	}
 	for {
 		n, err := f.Read(text[len(text):cap(text)])
 		text = text[:len(text)+n]
@@ -96,6 +109,37 @@ func readAll(f *os.File) ([]byte, fs.FileInfo, error) {
 			text = append(text, 0)[:len(text)]
 		}
 	}
+}
+
+// fill reads the beginning of a large file into text, on every core, and returns
+// how much of text that is: less than all where the file is shorter. What takes
+// long is memory that is touched for the first time, and each core has its own.
+func fill(f io.ReaderAt, text []byte) (int, error) {
+	const worthIt = 1 << 20 // bytes; for fewer nothing is read
+	parts := slices.Collect(slices.Chunk(text, max(worthIt, 1+len(text)/runtime.GOMAXPROCS(0))))
+	if len(parts) < 2 {
+		return 0, nil
+	}
+	lengths, errs := make([]int, len(parts)), make([]error, len(parts))
+	var group sync.WaitGroup
+	from := int64(0)
+	for i, part := range parts {
+		at := from
+		from += int64(len(part))
+		group.Go(func() { lengths[i], errs[i] = f.ReadAt(part, at) })
+	}
+	group.Wait()
+	n := 0
+	for i, err := range errs {
+		n += lengths[i]
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	return n, nil
 }
 
 // Editable returns nil for a regular file. It looks before the file is opened:

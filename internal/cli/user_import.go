@@ -7,7 +7,6 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
-	"os"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/registryctl/registryctl/htpasswd"
+	"github.com/registryctl/registryctl/internal/atomicfile"
 	"github.com/registryctl/registryctl/internal/userlist"
 )
 
@@ -173,18 +173,18 @@ func (c *userImport) ready(ctx context.Context, plan *importPlan) (f *htpasswd.F
 
 // read reads the list; the error names every entry that is wrong.
 func (c *userImport) read(ctx context.Context, format string) ([]userlist.User, error) {
-	name, in := "standard input", c.app.in
-	if c.list != "-" {
-		file, err := os.Open(c.list)
-		if err != nil {
-			return nil, fail(exitIO, "", "cannot read the list: %w", err)
-		}
-		defer file.Close()
-		name, in = c.list, file
-	} else if isTerminal(in) {
+	name := c.list
+	var text []byte
+	var err error
+	switch {
+	case c.list != "-":
+		text, err = await(ctx, func() ([]byte, error) { return atomicfile.Read(c.list) })
+	case isTerminal(c.app.in):
 		return nil, fail(exitUsage, "name a file, or pipe the list into the command", "no list to import")
+	default:
+		name = "standard input"
+		text, err = readAll(ctx, c.app.in)
 	}
-	text, err := readAll(ctx, in)
 	if err != nil {
 		return nil, fail(exitIO, "", "cannot read the list: %w", err)
 	}

@@ -158,6 +158,9 @@ func describe(h htpasswd.Hash) string {
 // refuseTwice makes a problem of a name that is listed again: which password is
 // meant is not known.
 func (p *parser) refuseTwice() {
+	if ascend(p.users) {
+		return
+	}
 	name := func(i int) []byte {
 		name := p.users[i].Name // not copied, as it is only read
 		return unsafe.Slice(unsafe.StringData(name), len(name))
@@ -180,6 +183,17 @@ func (p *parser) refuseTwice() {
 		p.problem(p.users[again].Line, "%w: the same name is on line %d", htpasswd.ErrUserExists, p.users[before].Line)
 	}
 	slices.SortStableFunc(p.problems, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
+}
+
+// ascend reports whether each name comes after the one before: in a sorted list
+// none can be there twice.
+func ascend(users []User) bool {
+	for i := 1; i < len(users); i++ {
+		if users[i-1].Name >= users[i].Name {
+			return false
+		}
+	}
+	return true
 }
 
 // allLines reads a text of lines, a large one on every core.

@@ -73,7 +73,8 @@ func TestProblems(t *testing.T) {
 			"elton:d0cker\n#c\n a:x\nb:\nc:" + long + "\nd:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\ne:$2y$10$short\nelton:y\n", Lines,
 			map[int]error{3: htpasswd.ErrInvalidUser, 4: htpasswd.ErrInvalidPassword, 5: htpasswd.ErrInvalidPassword, 6: ErrNoEntry, 7: ErrNoEntry, 8: htpasswd.ErrUserExists},
 		},
-		"broken UTF-16": {"\xff\xfee\x00:", Lines, map[int]error{1: ErrNoEntry}},
+		"sorted, and one twice": {"a:x\nb:x\nb:x\nc:x\n", Lines, map[int]error{3: htpasswd.ErrUserExists}},
+		"broken UTF-16":         {"\xff\xfee\x00:", Lines, map[int]error{1: ErrNoEntry}},
 		"a hash that is none, in its own field": {
 			"name,hash\nelton,rqXexS6ZhobKA\nfrancis,d0cker\ndora,\n", CSV, map[int]error{2: ErrNoEntry, 3: ErrNoEntry}},
 		"a hash that is none in JSON": {`{"name":"elton","hash":"d0cker"}`, JSON, map[int]error{1: ErrNoEntry}},
