@@ -319,10 +319,12 @@ func (c *apacheCommand) set(ctx context.Context) error {
 	default:
 		_, err = c.store().Update(ctx, func(f *htpasswd.File) error {
 			verb = "Adding"
-			if _, ok := f.Lookup(c.user); ok {
+			err := f.Add(c.user, hash)
+			if errors.Is(err, htpasswd.ErrUserExists) {
 				verb = "Updating"
+				err = f.Set(c.user, hash)
 			}
-			return f.Set(c.user, hash)
+			return err
 		})
 	}
 	if err != nil {
@@ -333,7 +335,8 @@ func (c *apacheCommand) set(ctx context.Context) error {
 }
 
 // newHash asks for the password, after all that could be wrong without it, and
-// hashes it.
+// hashes it. With -b nothing is asked for, and the edit itself says what is wrong
+// with the file.
 func (c *apacheCommand) newHash(ctx context.Context) (h htpasswd.Hash, err error) {
 	other := otherAlgorithms[c.algorithm]
 	cost := c.cost
@@ -343,7 +346,7 @@ func (c *apacheCommand) newHash(ctx context.Context) (h htpasswd.Hash, err error
 	if other == "" && (cost < htpasswd.MinCost || cost > htpasswd.MaxCost) {
 		return h, fail(exitMismatch, "", "Unable to encode with bcrypt: %w", htpasswd.ErrInvalidCost)
 	}
-	if c.mode == 0 {
+	if c.mode == 0 && (c.source != 'b' || other != "") {
 		if _, err := c.store().Read(ctx); err != nil {
 			return h, c.cannot("unable to read", err)
 		}
