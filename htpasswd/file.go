@@ -3,6 +3,7 @@ package htpasswd
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -384,14 +385,15 @@ func (f *File) Add(user string, h Hash) error {
 }
 
 // AddAll is Add for each of many users, in one pass over the text, or for none if
-// one of them cannot be added. The error is Add's, with the user's name before it.
+// one of them cannot be added. The sequence is gone through twice, and has to
+// yield the same users again. The error is Add's, with the user's name before it.
 func (f *File) AddAll(users iter.Seq2[string, Hash]) error {
+	if f.err != nil {
+		return f.err
+	}
 	end := f.lineEnd()
 	n, more := 0, 0
 	for user, h := range users {
-		if err := cmp.Or(f.accepts(h), ValidateUser(user)); err != nil {
-			return fmt.Errorf("user %q: %w", user, err)
-		}
 		n++
 		more += len(user) + 1 + len(h.Encoded()) + len(end)
 	}
@@ -399,10 +401,15 @@ func (f *File) AddAll(users iter.Seq2[string, Hash]) error {
 		return nil
 	}
 	index := f.index.build(f)
-	before := len(f.added)
 	f.makeRoom(more)
+	before := len(f.added)
+	var err error
 	lines := func(yield func(int, []byte) bool) {
 		for user, h := range users {
+			if err = cmp.Or(f.accepts(h), ValidateUser(user)); err != nil {
+				err = fmt.Errorf("user %q: %w", user, err)
+				return
+			}
 			ref := len(f.text) + len(f.added)
 			f.appendLine(user, h, end)
 			if !yield(ref, f.original(ref)[:len(user)]) {
@@ -410,14 +417,16 @@ func (f *File) AddAll(users iter.Seq2[string, Hash]) error {
 			}
 		}
 	}
-	var twice error
 	index.users.PutAll(n, lines, func(_, ref int) {
-		twice = fmt.Errorf("user %q: %w", f.userOf(ref), ErrUserExists)
+		err = fmt.Errorf("user %q: %w", f.userOf(ref), ErrUserExists)
 	})
-	if twice != nil {
+	if err == nil && len(f.added) != before+more {
+		err = errors.New("the users to add have changed meanwhile")
+	}
+	if err != nil {
 		f.added = f.added[:before]
 		f.index.built.Store(nil)
-		return twice
+		return err
 	}
 	f.addedLines.count(f.added)
 	f.standing += n

@@ -531,6 +531,13 @@ func TestAddAllNamesTheUser(t *testing.T) {
 		}
 		require.False(t, f.edited())
 	}
+	once := maps.All(map[string]Hash{"francis": parseHash(t, dockerHash)})
+	f := parse(t, "elton:"+dockerHash+"\n")
+	require.Error(t, f.AddAll(func(yield func(string, Hash) bool) {
+		once(yield)
+		once = func(func(string, Hash) bool) {}
+	}), "the users cannot be gone through twice")
+	require.False(t, f.edited())
 	f, parseErr := Parse([]byte("no colon"))
 	require.ErrorIs(t, f.AddAll(maps.All(map[string]Hash{"elton": parseHash(t, dockerHash)})), parseErr)
 }
