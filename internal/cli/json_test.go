@@ -54,13 +54,13 @@ var jsonOutputs = []jsonOutput{
 	},
 	{
 		command: "user verify",
-		shape:   "{user: string, accepted: boolean, reason: string, file: string, fileReason: string, registry: string}",
+		shape:   "{user: string, accepted: boolean, reason: string, file: string, file_reason: string, registry: string}",
 		enumerations: []enumeration{
 			{"reason", true, []string{
 				"accepted", "wrong-password", "unknown-user", "not-bcrypt", "unknown-hash", "malformed-file", "no-file", "unreadable-file",
 				"refused", "file-refused", "no-password", "token", "redirect", "untrusted", "not-tls", "plain-http", "unreachable", "timeout", "unexpected",
 			}},
-			{"fileReason", true, []string{"accepted", "wrong-password", "unknown-user", "not-bcrypt", "unknown-hash", "malformed-file", "no-file", "unreadable-file", ""}},
+			{"file_reason", true, []string{"accepted", "wrong-password", "unknown-user", "not-bcrypt", "unknown-hash", "malformed-file", "no-file", "unreadable-file", ""}},
 		},
 		runs: func(t *testing.T) []json.RawMessage { return append(verifyFiles(t), verifyRegistries(t)...) },
 	},

@@ -30,7 +30,7 @@ unless --insecure-http allows it. An address without https:// or http:// is
 asked over https; if nothing speaks TLS there, over http. --ca-cert names a PEM
 file.
 
-"-o json" is {user, accepted, reason, file, fileReason, registry}. The reason
+"-o json" is {user, accepted, reason, file, file_reason, registry}. The reason
 is the registry's if it was asked, else the file's.
 
   of the file      accepted, wrong-password, unknown-user, not-bcrypt (the
@@ -92,7 +92,7 @@ type verifyReport struct {
 	Accepted   bool   `json:"accepted"`
 	Reason     string `json:"reason"`     // the registry's if it was asked, else the file's
 	File       string `json:"file"`       // which there need not be
-	FileReason string `json:"fileReason"` // empty if the password was not compared
+	FileReason string `json:"file_reason"` // empty if the password was not compared
 	Registry   string `json:"registry"`   // the URL that was asked; empty if only the file was
 }
 

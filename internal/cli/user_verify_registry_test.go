@@ -224,7 +224,7 @@ func TestVerifyOutcomes(t *testing.T) {
 			}
 			want, err := json.Marshal(map[string]any{
 				"user": "elton", "accepted": tt.status == 0, "reason": tt.reason,
-				"file": file, "fileReason": tt.fileReason, "registry": s.URL,
+				"file": file, "file_reason": tt.fileReason, "registry": s.URL,
 			})
 			require.NoError(t, err)
 			assert.JSONEq(t, string(want), v.stdout)
