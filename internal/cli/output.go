@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -8,10 +9,11 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"golang.org/x/text/width"
 )
 
 // errOutput is in the errors of print: what was asked for could not be written.
@@ -50,20 +52,38 @@ func isVisibleASCII(name string) bool {
 
 // writeColumns writes rows as aligned columns, without blanks at the end of a line.
 func writeColumns(w io.Writer, rows [][]string) error {
-	var padded bytes.Buffer
-	table := tabwriter.NewWriter(&padded, 0, 0, 2, ' ', 0)
+	const gap = 2
+	widths := make([]int, len(rows[0]))
 	for _, row := range rows {
-		fmt.Fprintln(table, strings.Join(row, "\t"))
-	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	for line := range strings.Lines(padded.String()) {
-		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " \n")); err != nil {
-			return err
+		for i, cell := range row {
+			widths[i] = max(widths[i], columns(cell)+gap)
 		}
 	}
-	return nil
+	out := bufio.NewWriter(w)
+	for _, row := range rows {
+		line := ""
+		for i, cell := range row {
+			line += cell + strings.Repeat(" ", widths[i]-columns(cell))
+		}
+		fmt.Fprintln(out, strings.TrimRight(line, " "))
+	}
+	return out.Flush()
+}
+
+// columns is how many columns of a terminal a text takes: two for a wide character,
+// as Chinese has them, none for an accent that is put on the one before.
+func columns(text string) int {
+	n := 0
+	for _, r := range text {
+		switch kind := width.LookupRune(r).Kind(); {
+		case unicode.In(r, unicode.Mn, unicode.Me):
+		case kind == width.EastAsianWide || kind == width.EastAsianFullwidth:
+			n += 2
+		default:
+			n++
+		}
+	}
+	return n
 }
 
 // writeJSON writes v as a machine reads it and a person can.
