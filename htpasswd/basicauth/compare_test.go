@@ -306,6 +306,9 @@ func TestCacheFollowsTheFile(t *testing.T) {
 
 	load(t, a, francis)
 	require.Equal(t, ErrUnauthorized, elton("d0cker"), "removed")
+	load(t, a, strings.Replace(d0cker, "elton", "dora", 1))
+	require.Equal(t, ErrUnauthorized, elton("d0cker"), "renamed: the only hash, a decoy for elton, is the same")
+	require.NoError(t, a.Verify(t.Context(), "dora", "d0cker"))
 	load(t, a, "elton:"+hashed(t, "another")+"\n")
 	require.Equal(t, ErrUnauthorized, elton("d0cker"), "changed")
 	require.NoError(t, elton("another"))
