@@ -21,12 +21,13 @@
 // [FileStore.Update] applies edits to a file on disk. Edits by many processes at
 // once are all kept: each waits for a lock. Readers see the file before or after
 // an edit and never a part of it, as a new file takes the place of the old one
-// when it is complete and on disk. Owner, group, mode and, on Linux and Windows,
-// the access list of the file stay, a symbolic link to it as well, and its
-// modification time grows with each edit, which is how the registry notices.
+// when it is complete and on disk. Owner, group and mode of the file stay, on Linux
+// its access list too, on Windows the access list instead. A symbolic link to it
+// stays as well, and its modification time grows with each edit, which is how the
+// registry notices.
 //
 // An edit reads the text once and writes it once: what it takes grows with the
-// size of the file, about two bytes of memory for each. Many edits in one Update
+// size of the file, about one byte of memory for each, or two with InPlace. Many edits in one Update
 // share that pass, as an index of the users is built for them.
 //
 // # What it does not promise

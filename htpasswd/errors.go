@@ -17,7 +17,8 @@ var (
 	ErrMismatch        = errors.New("wrong password")
 	ErrUnsupportedHash = errors.New("unsupported hash")
 
-	// The reasons for which the registry refuses a whole file, in a ParseError.
+	// The reasons for which the registry refuses a whole file, in a ParseError. An
+	// edit that would make a line too long returns ErrLineTooLong as it is.
 	ErrNoColon     = errors.New("no colon in the line")
 	ErrLineTooLong = fmt.Errorf("line longer than %d bytes", MaxLineBytes)
 	ErrUTF16       = errors.New("the file is UTF-16, not UTF-8")

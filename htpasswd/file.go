@@ -175,7 +175,7 @@ func (f *File) writeLines(out *countingWriter, lines []byte, from int, changes [
 // writeAdded writes the lines that were added, behind what was written before.
 func (f *File) writeAdded(out *countingWriter, changes []int) {
 	if f.standing > 0 && out.n > 0 && out.last != '\n' {
-		out.write(f.lineEnd())
+		out.write(record.LineEnd(f.text))
 	}
 	f.writeLines(out, f.added, len(f.text), changes)
 }
@@ -211,14 +211,6 @@ func (c *countingWriter) write(b []byte) {
 	n, err := c.w.Write(b)
 	c.n += int64(n)
 	c.last, c.err = b[len(b)-1], err
-}
-
-// lineEnd is what a new line ends with: the same as the last line that ends.
-func (f *File) lineEnd() []byte {
-	if i := bytes.LastIndexByte(f.text, '\n'); i > 0 && f.text[i-1] == '\r' {
-		return []byte("\r\n")
-	}
-	return []byte("\n")
 }
 
 // edited reports whether WriteTo would write anything but what was parsed.
@@ -391,7 +383,7 @@ func (f *File) AddAll(users iter.Seq2[string, Hash]) error {
 	if f.err != nil {
 		return f.err
 	}
-	end := f.lineEnd()
+	end := record.LineEnd(f.text)
 	n, more := 0, 0
 	for user, h := range users {
 		n++
@@ -403,6 +395,14 @@ func (f *File) AddAll(users iter.Seq2[string, Hash]) error {
 	index := f.index.build(f)
 	f.makeRoom(more)
 	before := len(f.added)
+	all := false
+	defer func() { // also where going through the users panics
+		if !all {
+			f.added = f.added[:before]
+			f.index.built.Store(nil)
+		}
+	}()
+	added := 0
 	var err error
 	lines := func(yield func(int, []byte) bool) {
 		for user, h := range users {
@@ -412,6 +412,7 @@ func (f *File) AddAll(users iter.Seq2[string, Hash]) error {
 			}
 			ref := len(f.text) + len(f.added)
 			f.appendLine(user, h, end)
+			added++
 			if !yield(ref, f.original(ref)[:len(user)]) {
 				return
 			}
@@ -420,14 +421,13 @@ func (f *File) AddAll(users iter.Seq2[string, Hash]) error {
 	index.users.PutAll(n, lines, func(_, ref int) {
 		err = fmt.Errorf("user %q: %w", f.userOf(ref), ErrUserExists)
 	})
-	if err == nil && len(f.added) != before+more {
+	if err == nil && (added != n || len(f.added) != before+more) {
 		err = errors.New("the users to add have changed meanwhile")
 	}
 	if err != nil {
-		f.added = f.added[:before]
-		f.index.built.Store(nil)
 		return err
 	}
+	all = true
 	f.addedLines.count(f.added)
 	f.standing += n
 	return nil
@@ -435,7 +435,7 @@ func (f *File) AddAll(users iter.Seq2[string, Hash]) error {
 
 // Set gives the user this hash, and adds the user where there is none. Where
 // the user stands on several lines, the last one's place stays and the others
-// go. Errors as for [File.Add], without [ErrUserExists].
+// go. Errors as for [File.Add], without [ErrUserExists], and [ErrLineTooLong].
 func (f *File) Set(user string, h Hash) error {
 	if err := f.accepts(h); err != nil {
 		return err
@@ -485,7 +485,7 @@ func (f *File) Remove(user string) error {
 
 // Rename gives every line of a user another name, and keeps hash and place.
 // Errors: [ErrUserNotFound], [ErrInvalidUser] or [ErrUserExists] for the new
-// name, or the [*ParseError] of the File.
+// name, [ErrLineTooLong], or the [*ParseError] of the File.
 func (f *File) Rename(from, to string) error {
 	if f.err != nil {
 		return f.err
@@ -541,7 +541,7 @@ func (f *File) accepts(h Hash) error {
 
 func (f *File) append(user string, h Hash) {
 	ref := len(f.text) + len(f.added)
-	f.appendLine(user, h, f.lineEnd())
+	f.appendLine(user, h, record.LineEnd(f.text))
 	f.addedLines.count(f.added)
 	f.standing++
 	f.note(user, ref)

@@ -343,7 +343,7 @@ func FuzzEdit(f *testing.F) {
 			}
 			want, got := othersLines(in, named), othersLines([]byte(out), named)
 			if got != want && (name == "add" || name == "set") {
-				want += string(file.lineEnd()) // the last line was ended for the new one
+				want += string(record.LineEnd(file.text)) // the last line was ended for the new one
 			}
 			require.Equal(t, want, got, name)
 
@@ -388,7 +388,7 @@ func FuzzAddRemove(f *testing.F) {
 		require.NoError(t, again.Remove(user))
 		out := text(t, again)
 		if len(in) > 0 && in[len(in)-1] != '\n' {
-			in = append(in, file.lineEnd()...)
+			in = append(in, record.LineEnd(file.text)...)
 		}
 		require.Equal(t, string(in), out)
 	})
@@ -538,6 +538,25 @@ func TestAddAllNamesTheUser(t *testing.T) {
 		once = func(func(string, Hash) bool) {}
 	}), "the users cannot be gone through twice")
 	require.False(t, f.edited())
+	lists := [][]string{{strings.Repeat("a", 32), strings.Repeat("b", 33)}, {"x", "y", "z"}}
+	require.Error(t, f.AddAll(func(yield func(string, Hash) bool) {
+		for _, user := range lists[0] {
+			yield(user, parseHash(t, dockerHash))
+		}
+		lists = lists[1:]
+	}), "other users, of as many bytes")
+	require.False(t, f.edited())
+	twice := 0
+	require.Panics(t, func() {
+		_ = f.AddAll(func(yield func(string, Hash) bool) {
+			yield("francis", parseHash(t, dockerHash))
+			if twice++; twice == 2 {
+				panic("of the caller")
+			}
+		})
+	})
+	require.False(t, f.edited())
+	require.Equal(t, "elton:"+dockerHash+"\n", text(t, f))
 	f, parseErr := Parse([]byte("no colon"))
 	require.ErrorIs(t, f.AddAll(maps.All(map[string]Hash{"elton": parseHash(t, dockerHash)})), parseErr)
 }

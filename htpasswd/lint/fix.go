@@ -9,13 +9,14 @@ import (
 	"github.com/registryctl/registryctl/htpasswd"
 	"github.com/registryctl/registryctl/internal/charset"
 	"github.com/registryctl/registryctl/internal/crypt"
+	"github.com/registryctl/registryctl/internal/record"
 )
 
 // A Change is something that Fix did.
 type Change struct {
 	Kind Kind   `json:"kind"` // of the finding that is gone
 	Line int    `json:"line"` // in the text before; 0 for the file as a whole
-	Done string `json:"done"` // holds no hash and no text of the file
+	Done string `json:"done"` // holds no hash and of the text no more than a user's name
 }
 
 // Fix makes the text right for the registry where that needs no guess, and says
@@ -78,10 +79,7 @@ func (x *fixer) decode(text []byte) (decoded []byte, ok bool) {
 // split makes lines of the text: also where a carriage return alone, or nothing,
 // stands between two records.
 func (x *fixer) split(text []byte) {
-	x.lineEnd = "\n"
-	if i := bytes.LastIndexByte(text, '\n'); i > 0 && text[i-1] == '\r' {
-		x.lineEnd = "\r\n"
-	}
+	x.lineEnd = string(record.LineEnd(text))
 	number := 0
 	for line := range bytes.Lines(text) {
 		number++
@@ -112,14 +110,13 @@ func (x *fixer) split(text []byte) {
 // unglue adds a line, or the records that one holds.
 func (x *fixer) unglue(number int, body, end string) {
 	for {
-		record := strings.TrimSpace(body)
-		user, hash, ok := strings.Cut(record, ":")
+		user, hash, ok := fixedLine{text: body}.record()
 		_, n := crypt.Scan(hash)
-		if !ok || record[0] == '#' || n == 0 || !isGlued(hash[n:]) {
+		if !ok || n == 0 || !isGlued(hash[n:]) {
 			break
 		}
 		x.did(GluedLines, number, "line end put behind the hash of user %q", user)
-		first := body[:strings.Index(body, record)+len(user)+1+n]
+		first := body[:strings.Index(body, user+":")+len(user)+1+n]
 		x.add(number, first, x.lineEnd)
 		body = body[len(first):]
 	}
@@ -196,11 +193,8 @@ func (x *fixer) dedupe() {
 
 // record reads the line as the registry does.
 func (l fixedLine) record() (user, hash string, ok bool) {
-	record := strings.TrimSpace(l.text)
-	if record == "" || record[0] == '#' {
-		return "", "", false
-	}
-	return strings.Cut(record, ":")
+	r, ok := record.Parse([]byte(l.text))
+	return string(r.User), string(r.Hash), ok
 }
 
 func (x *fixer) join() []byte {

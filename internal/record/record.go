@@ -13,6 +13,15 @@ func FirstLine(text []byte) []byte {
 	return text
 }
 
+// LineEnd is what a line that is added to text ends with: the same as the last line
+// that ends.
+func LineEnd(text []byte) []byte {
+	if i := bytes.LastIndexByte(text, '\n'); i > 0 && text[i-1] == '\r' {
+		return []byte("\r\n")
+	}
+	return []byte("\n")
+}
+
 // A Record is what a line says: user:hash. Its fields are parts of the line.
 type Record struct {
 	Start      int    // of the body in the line
