@@ -147,7 +147,9 @@ var kinds = map[Kind]struct {
 		Nginx:    {Error, "nginx takes it for a part of the hash, and no password is right"},
 		Apache:   {Error, "Apache httpd takes it for a part of the hash, and no password is right"},
 	}, passwd},
-	ThirdField: {"a third field behind the hash", everywhere(Warning, "it means nothing"), "remove it"},
+	ThirdField: {"a third field behind the hash", effects{
+		Registry: {Warning, "it means nothing"},
+	}, "remove it"},
 	LowCost:    {"cost %d is below 10", everywhere(Warning, "whoever gets hold of the file can try many passwords a second"), "registryctl user passwd sets it anew, at cost 10"},
 	HighCost:   {"cost %d is above 12", everywhere(Warning, "each request takes long"), "registryctl user passwd --cost 10 sets it anew"},
 	NoNewline:  {"no newline at the end of the file", everywhere(Warning, "what another tool appends would be glued to the last line"), fixIt},

@@ -52,8 +52,12 @@ type Finding struct {
 	Hint     string   `json:"hint"`
 }
 
-// Check returns what the server would make of the text, in the order of lines.
+// Check returns what the server would make of the text, in the order of lines. Of a
+// server that is none of Servers nothing is known, and nothing is found.
 func Check(text []byte, server Server) []Finding {
+	if read[server] == nil {
+		return nil
+	}
 	c := checker{server: server}
 	c.check(string(text))
 	slices.SortStableFunc(c.findings, func(a, b Finding) int { return cmp.Compare(a.Line, b.Line) })

@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"github.com/registryctl/registryctl/htpasswd"
-	"github.com/registryctl/registryctl/internal/charset"
 	"github.com/registryctl/registryctl/internal/crypt"
 )
 
@@ -22,9 +21,6 @@ func (p person) at() place { return place{p.line, p.column, p.name} }
 
 // listed returns who is listed, in the order of the text.
 func listed(text string) []person {
-	if _, ok := charset.UTF16Order([]byte(text)); ok {
-		return nil
-	}
 	var people []person
 	n := 0
 	for line := range strings.Lines(text) {

@@ -17,7 +17,7 @@ import (
 )
 
 var (
-	// ErrChanged is returned by Replace when the file is not the one that was
+	// ErrChanged is returned when the file is not the one that was
 	// read any more: a program that takes no lock has edited it.
 	ErrChanged = errors.New("the file was changed by another program meanwhile")
 	// ErrNotDurable is returned when the new text is in place but could not be
@@ -52,9 +52,9 @@ func Replace(path string, old fs.FileInfo, perm fs.FileMode, text io.WriterTo) (
 	if err != nil {
 		return err
 	}
-	inPlace := false
+	renamed := false
 	defer func() {
-		if !inPlace {
+		if !renamed {
 			_ = f.Close() // a second time, mostly
 			_ = os.Remove(tmp)
 		}
@@ -85,7 +85,7 @@ func Replace(path string, old fs.FileInfo, perm fs.FileMode, text io.WriterTo) (
 	if err := rename(tmp, path); err != nil {
 		return err
 	}
-	inPlace = true
+	renamed = true
 	if err := dir.sync(); err != nil {
 		return fmt.Errorf("%w: %w", ErrNotDurable, err)
 	}

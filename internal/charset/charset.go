@@ -11,8 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// ErrUTF16 is returned for a text that has the byte order mark of UTF-16 but
-// is not well-formed UTF-16. Nothing is guessed then: in a password one
+// ErrUTF16 is returned for a text that is to be UTF-16 but is not well-formed.
+// Nothing is guessed then: in a password one
 // replaced character is another password.
 var ErrUTF16 = errors.New("malformed UTF-16")
 
