@@ -14,7 +14,7 @@ import (
 // for it depends on the file, and is only said of one: by of, or by apply, which
 // does it.
 type importPlan struct {
-	users     []userlist.User // those with a password get their hash by compare and hash
+	users     []userlist.User // those with a password get their hash by an importWork
 	generated map[int]bool    // users whose password was made here, as they are new
 	prune     bool
 }
@@ -120,9 +120,9 @@ type importWork struct {
 	cost    int
 }
 
-// compare returns the work for the users that come with a password; who is new
-// and has none gets one.
-func (p *importPlan) compare(f *htpasswd.File, cost costFlag) []importWork {
+// work returns what is to be done for the users that come with a password; who is
+// new and has none gets one.
+func (p *importPlan) work(f *htpasswd.File, cost costFlag) []importWork {
 	var todo []importWork
 	for i := range p.users {
 		u := &p.users[i]

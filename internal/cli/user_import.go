@@ -74,7 +74,9 @@ Exit status: 8 with --exit-code, where the plan changes anything; 5 a password,
 			return err
 		}
 		c.target = a.openOrCreate(mode.perm())
-		if c.dryRun { // which a reader may do as well
+		if c.dryRun && a.other != nil {
+			// A file is only looked at before its edit. Another store asks whether it may
+			// be written, which a plan does not need.
 			c.target = a.open()
 		}
 		return c.run(cmd.Context(), format)
@@ -161,7 +163,7 @@ func (c *userImport) ready(ctx context.Context, plan *importPlan) (f *htpasswd.F
 	if err != nil {
 		return nil, false, err
 	}
-	todo := plan.compare(f, c.cost)
+	todo := plan.work(f, c.cost)
 	err = c.app.parallel(ctx, "comparing", len(todo), func(n int) error { return todo[n].compare() })
 	if err != nil || c.dryRun {
 		return f, missing, err
@@ -191,15 +193,11 @@ func (c *userImport) read(ctx context.Context, format string) ([]userlist.User, 
 	if format == "" {
 		format = userlist.Guess(c.list, text)
 	}
-	users, problems := userlist.Parse(text, format)
-	for _, u := range users {
-		if u.Password == nil && !u.HasHash() && !c.generate {
-			err := fmt.Errorf("%w: no password; --generate makes one for who is new", userlist.ErrNoEntry)
-			problems = append(problems, userlist.Problem{Line: u.Line, Err: err})
-		}
+	if format == "" {
+		return nil, fail(exitUsage, "--format csv says that it is, --format lines that it is a user", "the first line of %s may be a CSV header", name)
 	}
+	users, problems := userlist.Parse(text, format, c.generate)
 	if len(problems) > 0 {
-		slices.SortStableFunc(problems, func(a, b userlist.Problem) int { return cmp.Compare(a.Line, b.Line) })
 		return nil, badEntries{name, problems}
 	}
 	if len(users) == 0 && c.prune && !c.allowEmpty {
@@ -262,7 +260,8 @@ func (c *userImport) printPlan(plan *importPlan, done importOutcome) error {
 	return nil
 }
 
-// reveal prints the passwords that were made, after they were set.
+// reveal prints the passwords that were made, after they were set. Where none was,
+// that is the header alone, which is no loss.
 func (c *userImport) reveal(plan *importPlan, done importOutcome) error {
 	if !c.generate {
 		return nil
@@ -278,7 +277,7 @@ func (c *userImport) reveal(plan *importPlan, done importOutcome) error {
 		}
 	}
 	table.Flush()
-	if _, err := c.app.out.Write(out.Bytes()); err != nil {
+	if _, err := c.app.out.Write(out.Bytes()); err != nil && len(names) > 0 {
 		return fail(exitIO, program+" user passwd NAME --generate sets a new one",
 			"the new passwords of %s are set but could not be written: %w", strings.Join(names, ", "), err)
 	}

@@ -12,9 +12,11 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"unicode/utf8"
 	"unsafe"
 
 	"github.com/registryctl/registryctl/htpasswd"
@@ -43,8 +45,9 @@ var ErrNoEntry = errors.New("not an entry")
 
 // A Problem is an entry that is wrong. It holds no password and no text of the list.
 type Problem struct {
-	Line int
-	Err  error
+	Line   int
+	Err    error
+	before int // users that are listed before it, to tell the entries of one line apart
 }
 
 // The formats of a list.
@@ -55,7 +58,8 @@ const (
 )
 
 // Guess returns the format of a list by the extension of its name, else by how
-// it begins.
+// it begins. It is empty for nothing but names under a first line such as "name":
+// that may be the header of CSV or, in lines, a user, who would be lost.
 func Guess(name string, text []byte) string {
 	switch strings.ToLower(filepath.Ext(name)) {
 	case ".csv":
@@ -72,21 +76,31 @@ func Guess(name string, text []byte) string {
 	if len(begin) > 0 && (begin[0] == '{' || begin[0] == '[') {
 		return JSON
 	}
-	first, _, _ := bytes.Cut(skipType(text), []byte("\n"))
-	if header, err := csv.NewReader(bytes.NewReader(first)).Read(); err == nil && len(header) > 1 && column(header, nameColumns) >= 0 {
+	rest := skipType(begin)
+	first, _, _ := bytes.Cut(rest, []byte("\n"))
+	header, err := csv.NewReader(bytes.NewReader(first)).Read()
+	switch {
+	case err != nil || column(header, nameColumns) < 0:
+		return Lines
+	case len(header) > 1 || len(rest) < len(begin) || rest[0] == '"': // no list of lines begins like that
 		return CSV
+	case bytes.IndexByte(rest, ':') >= 0:
+		return Lines
 	}
-	return Lines
+	return ""
 }
 
-// Parse reads a list in the given format. Where there are problems the users are
-// those of the other entries.
-func Parse(text []byte, format string) (users []User, problems []Problem) {
+// Parse reads a list in the given format. An entry with neither a password nor a
+// hash is a problem unless the list may be of names alone. The problems are in the
+// order of the list. Where there are any the users are of no use: some are missing,
+// some are there twice.
+func Parse(text []byte, format string, namesAlone bool) (users []User, problems []Problem) {
+	p := &parser{namesAlone: namesAlone}
 	text, err := charset.Decode(text)
 	if err != nil {
-		return nil, []Problem{{1, fmt.Errorf("%w: %w", ErrNoEntry, err)}}
+		p.problem(1, "%w: %w", ErrNoEntry, err)
+		return nil, p.problems
 	}
-	p := &parser{}
 	switch format {
 	case CSV:
 		p.csv(text)
@@ -100,12 +114,13 @@ func Parse(text []byte, format string) (users []User, problems []Problem) {
 }
 
 type parser struct {
-	users    []User
-	problems []Problem
+	namesAlone bool
+	users      []User
+	problems   []Problem
 }
 
 func (p *parser) problem(line int, format string, args ...any) {
-	p.problems = append(p.problems, Problem{line, fmt.Errorf(format, args...)})
+	p.problems = append(p.problems, Problem{line, fmt.Errorf(format, args...), len(p.users)})
 }
 
 // add notes an entry; value is its password, or a hash in its place, nil if it
@@ -115,18 +130,30 @@ func (p *parser) add(line int, name string, value *string, isHash bool) {
 	err := htpasswd.ValidateUser(name)
 	u := User{Line: line, Name: name}
 	switch {
-	case err != nil || value == nil:
+	case err != nil:
+	case value == nil && !p.namesAlone:
+		err = fmt.Errorf("%w: no password; --generate makes one for who is new", ErrNoEntry)
+	case value == nil:
 	case isHash || looksHashed(*value):
 		err = u.takeHash(*value)
 	default:
-		u.Password = []byte(*value)
-		err = htpasswd.ValidatePassword(u.Password)
+		err = u.takePassword(*value)
 	}
 	if err != nil {
 		p.problem(line, "%w", err)
 		return
 	}
 	p.users = append(p.users, u)
+}
+
+// takePassword refuses more than one line: nobody can type that, and it is what is
+// left of a list in which a carriage return alone ends a line.
+func (u *User) takePassword(value string) error {
+	if strings.ContainsAny(value, "\r\n") {
+		return fmt.Errorf("%w: it has more than one line", htpasswd.ErrInvalidPassword)
+	}
+	u.Password = []byte(value)
+	return htpasswd.ValidatePassword(u.Password)
 }
 
 func (u *User) takeHash(value string) error {
@@ -180,9 +207,12 @@ func (p *parser) refuseTwice() {
 		first[again] = before
 	})
 	for again, before := range first {
-		p.problem(p.users[again].Line, "%w: the same name is on line %d", htpasswd.ErrUserExists, p.users[before].Line)
+		err := fmt.Errorf("%w: the same name is on line %d", htpasswd.ErrUserExists, p.users[before].Line)
+		p.problems = append(p.problems, Problem{p.users[again].Line, err, again})
 	}
-	slices.SortStableFunc(p.problems, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
+	slices.SortStableFunc(p.problems, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.before, b.before))
+	})
 }
 
 // ascend reports whether each name comes after the one before: in a sorted list
@@ -209,24 +239,38 @@ func (p *parser) allLines(text []byte) {
 	for i, part := range parts {
 		first := before
 		before += bytes.Count(part, []byte{'\n'})
-		parsers[i].users = room[first:first]
+		parsers[i] = parser{namesAlone: p.namesAlone, users: room[first:first]}
 		group.Go(func() { parsers[i].lines(part, first) })
 	}
 	group.Wait()
 	p.users = room[:0]
 	for _, part := range parsers {
+		for _, problem := range part.problems {
+			problem.before += len(p.users)
+			p.problems = append(p.problems, problem)
+		}
 		p.users = append(p.users, part.users...)
-		p.problems = append(p.problems, part.problems...)
 	}
 }
+
+// loneReturn is why a text is not read that seems to hold no users, or fewer.
+const loneReturn = "a carriage return alone ends no line; LF or CRLF does"
 
 // lines reads lines, before which there are n others.
 func (p *parser) lines(text []byte, n int) {
 	// As it is, which nobody changes: to copy a long list takes as long as reading it.
 	for line := range strings.Lines(unsafe.String(unsafe.SliceData(text), len(text))) {
 		n++
-		line = strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
-		if strings.TrimSpace(line) == "" || line[0] == '#' {
+		if ended, ok := strings.CutSuffix(line, "\n"); ok {
+			line = strings.TrimSuffix(ended, "\r")
+		}
+		if strings.TrimSpace(line) == "" {
+			continue
+		}
+		if line[0] == '#' {
+			if strings.Contains(line, "\r") { // and perhaps users behind it
+				p.problem(n, "%w: "+loneReturn, ErrNoEntry)
+			}
 			continue
 		}
 		name, password, ok := strings.Cut(line, ":")
@@ -261,17 +305,29 @@ func skipType(text []byte) []byte {
 
 func (p *parser) csv(text []byte) {
 	rest := skipType(text)
-	skipped := bytes.Count(text[:len(text)-len(rest)], []byte{'\n'})
+	skipped := len(text) - len(rest)
+	lines := bytes.Count(text[:skipped], []byte{'\n'})
 	r := csv.NewReader(bytes.NewReader(rest))
 	r.FieldsPerRecord = -1
 	header, err := r.Read()
-	if errors.Is(err, io.EOF) {
+	begin := text[:skipped+int(r.InputOffset())]
+	name, password, hash := column(header, nameColumns), column(header, passwordColumns), column(header, hashColumns)
+	switch {
+	case bytes.Count(begin, []byte("\r")) > bytes.Count(begin, []byte("\r\n")):
+		p.problem(lines+1, "%w: "+loneReturn, ErrNoEntry)
+		return
+	case errors.Is(err, io.EOF):
+		return
+	case err != nil || name < 0:
+		p.problem(lines+1, "%w: no CSV header with a column \"name\"", ErrNoEntry)
 		return
 	}
-	name, password, hash := column(header, nameColumns), column(header, passwordColumns), column(header, hashColumns)
-	if err != nil || name < 0 {
-		p.problem(skipped+1, "%w: no CSV header with a column \"name\"", ErrNoEntry)
-		return
+	for _, titles := range [][]string{nameColumns, passwordColumns, hashColumns} {
+		if column(header[column(header, titles)+1:], titles) >= 0 {
+			line, _ := r.FieldPos(0)
+			p.problem(lines+line, "%w: the CSV header has two columns for the %s; leave one", ErrNoEntry, titles[0])
+			return
+		}
 	}
 	for {
 		record, err := r.Read()
@@ -280,16 +336,19 @@ func (p *parser) csv(text []byte) {
 		case errors.Is(err, io.EOF):
 			return
 		case errors.As(err, &bad):
-			p.problem(skipped+bad.Line, "%w: %w", ErrNoEntry, bad.Err)
+			p.problem(lines+bad.Line, "%w: %w", ErrNoEntry, bad.Err)
 			return
 		}
 		line, _ := r.FieldPos(0)
-		line += skipped
-		if len(record) <= name {
+		line += lines
+		switch {
+		case len(record) <= name:
 			p.problem(line, "%w: too few columns", ErrNoEntry)
-			continue
+		case len(record) > len(header):
+			p.problem(line, "%w: too many columns; a password with a comma stands in double quotes", ErrNoEntry)
+		default:
+			p.addFields(line, record[name], field(record, password), field(record, hash))
 		}
-		p.addFields(line, record[name], field(record, password), field(record, hash))
 	}
 }
 
@@ -322,34 +381,61 @@ type jsonUser struct {
 func (p *parser) json(text []byte) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	lines := lineCounter{text: text}
+	between := blanks
 	isArray := bytes.HasPrefix(bytes.TrimSpace(text), []byte("["))
 	if isArray {
 		_, _ = d.Token()
+		between += ","
 	}
-	for d.More() {
-		line := lines.at(int(d.InputOffset()))
-		var u jsonUser
-		err := d.Decode(&u)
-		var wrongType *json.UnmarshalTypeError
+	for !isArray || d.More() {
+		line := lines.at(d.InputOffset(), between)
+		var object json.RawMessage
+		err := d.Decode(&object)
+		if errors.Is(err, io.EOF) && !isArray {
+			return
+		}
 		if err != nil {
-			p.problem(line, "%w: no JSON object with the strings \"name\" and \"password\"", ErrNoEntry)
-			if errors.As(err, &wrongType) {
-				continue
-			}
-			return // nothing behind a syntax error can be read
+			p.problem(line, "%w: broken JSON; what follows is not read", ErrNoEntry)
+			return
 		}
-		name := firstOf(u.Name, u.User, u.Username)
-		if name == nil {
-			p.problem(line, "%w: no \"name\"", ErrNoEntry)
-			continue
-		}
+		p.object(line, object)
+	}
+	if _, err := d.Token(); err != nil {
+		p.problem(lines.at(d.InputOffset(), blanks), "%w: the JSON array does not end", ErrNoEntry)
+		return
+	}
+	line := lines.at(d.InputOffset(), blanks)
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		p.problem(line, "%w: more behind the end of the JSON array; put all in one", ErrNoEntry)
+	}
+}
+
+// object reads one entry. What is not Unicode would become U+FFFD in the decoder,
+// and so another name or password.
+func (p *parser) object(line int, text json.RawMessage) {
+	var u jsonUser
+	err := json.Unmarshal(text, &u)
+	name := firstOf(u.Name, u.User, u.Username)
+	switch {
+	case !utf8.Valid(text):
+		p.problem(line, "%w: it is not UTF-8", ErrNoEntry)
+	case isHalved(text):
+		p.problem(line, "%w: a \\u escape in it is half a character", ErrNoEntry)
+	case err != nil:
+		p.problem(line, "%w: no JSON object with the strings \"name\" and \"password\"", ErrNoEntry)
+	case name == nil:
+		p.problem(line, "%w: no \"name\"", ErrNoEntry)
+	default:
 		p.addFields(line, *name, u.Password, u.Hash)
 	}
-	if isArray {
-		if _, err := d.Token(); err != nil {
-			p.problem(lines.at(len(text)), "%w: the JSON array does not end", ErrNoEntry)
-		}
-	}
+}
+
+// jsonEscape is any escape of JSON. Its group is half a character: a surrogate
+// without the other.
+var jsonEscape = regexp.MustCompile(`(?i)\\(?:ud[89ab]..\\ud[c-f]..|(ud[89a-f])|.)`)
+
+func isHalved(text []byte) bool {
+	return slices.ContainsFunc(jsonEscape.FindAllSubmatchIndex(text, -1), func(at []int) bool { return at[2] >= 0 })
 }
 
 func firstOf(values ...*string) *string {
@@ -361,20 +447,23 @@ func firstOf(values ...*string) *string {
 	return nil
 }
 
-// A lineCounter tells the line of the next value, for offsets that only grow.
+// blanks are those of JSON.
+const blanks = " \t\r\n"
+
+// A lineCounter tells the line of what follows, for offsets that only grow.
 type lineCounter struct {
 	text []byte
 	from int
 	line int
 }
 
-func (c *lineCounter) at(offset int) int {
-	for offset < len(c.text) && bytes.IndexByte([]byte(" \t\r\n,["), c.text[offset]) >= 0 {
-		offset++
-	}
-	if offset > c.from {
-		c.line += bytes.Count(c.text[c.from:offset], []byte{'\n'})
-		c.from = offset
+// at skips what stands between before it counts.
+func (c *lineCounter) at(offset int64, between string) int {
+	rest := c.text[offset:]
+	to := len(c.text) - len(bytes.TrimLeft(rest, between))
+	if to > c.from {
+		c.line += bytes.Count(c.text[c.from:to], []byte{'\n'})
+		c.from = to
 	}
 	return c.line + 1
 }

@@ -47,12 +47,19 @@ func TestParse(t *testing.T) {
 		"JSON lines":       {"", "{\"name\":\"elton\",\"password\":\"密码\"}\n\n{\"name\":\"francis\"}\n", JSON, []string{`1 elton="密码"`, "3 francis none"}},
 		"empty JSON":       {"", "[]", JSON, nil},
 		"JSON by its name": {"users.json", "", JSON, nil},
+		"JSON escapes":     {"", `{"name":"elton","password":"\ud83d\uDE00 \ufffd � \\ud800 \\\\"}`, JSON, []string{`1 elton="😀 � � \\ud800 \\\\"`}},
+		"names in quotes":  {"", "\"name\"\r\n\"elton\"\r\n", CSV, []string{"2 elton none"}},
+		"names, typed":     {"", "#TYPE System.Object\nname\nelton\n", CSV, []string{"3 elton none"}},
+		"not a type":       {"", "#TYPE of user: ci\nelton:x\n", Lines, []string{`2 elton="x"`}},
+		"a user of lines":  {"", "user:x\nelton:y\n", Lines, []string{`1 user="x"`, `2 elton="y"`}},
+		"one without any":  {"", "user\nelton:y\n", Lines, []string{"1 user none", `2 elton="y"`}},
+		"blank, then CSV":  {"", "\r\nname,mail\r\nelton,x@y\r\n", CSV, []string{"3 elton none"}},
 		"lines by name":    {"users.txt", "{x:y\n", Lines, []string{`1 {x="y"`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			format := Guess(c.file, []byte(c.text))
 			require.Equal(t, c.format, format)
-			users, problems := Parse([]byte(c.text), format)
+			users, problems := Parse([]byte(c.text), format, true)
 			require.Empty(t, problems)
 			var got []string
 			for _, u := range users {
@@ -85,10 +92,34 @@ func TestProblems(t *testing.T) {
 		"no objects":                  {"[\"elton\",\n 5,\n {}]", JSON, map[int]error{1: ErrNoEntry, 2: ErrNoEntry, 3: ErrNoEntry}},
 		"broken JSON":                 {"[{\"name\":\"elton\"},\n {\"name", JSON, map[int]error{2: ErrNoEntry}},
 		"cut JSON":                    {"[{\"name\":\"elton\"}\n", JSON, map[int]error{2: ErrNoEntry}},
-		"empty password":              {"{\"name\":\"elton\",\"password\":\"\"}", JSON, map[int]error{1: htpasswd.ErrInvalidPassword}},
+		"two arrays":                  {"[{\"name\":\"elton\"}]\n[{\"name\":\"francis\"}]", JSON, map[int]error{2: ErrNoEntry}},
+		"behind an array":             {"[{\"name\":\"elton\"}\n]\n\n garbage", JSON, map[int]error{4: ErrNoEntry}},
+		"an object behind an array":   {"[]\n{\"name\":\"elton\"}", JSON, map[int]error{2: ErrNoEntry}},
+		"a brace too much":            {"{\"name\":\"elton\"}},\n{\"name\":\"francis\"}", JSON, map[int]error{1: ErrNoEntry}},
+		"a comma too much":            {"{\"name\":\"elton\"},\n{\"name\":\"francis\"}", JSON, map[int]error{1: ErrNoEntry}},
+		"a brace in an array":         {"[{\"name\":\"elton\"}\n},\n{\"name\":\"francis\"}]", JSON, map[int]error{2: ErrNoEntry}},
+		"a bracket alone":             {"\n]", JSON, map[int]error{2: ErrNoEntry}},
+		"no comma":                    {"[{\"name\":\"elton\"}\n{\"name\":\"francis\"}]", JSON, map[int]error{2: ErrNoEntry}},
+		"not UTF-8":                   {"[{\"name\":\"elton\"},\n{\"name\":\"francis\",\"password\":\"\xe9\"},\n{\"name\":\"\xe9\"}]", JSON, map[int]error{2: ErrNoEntry, 3: ErrNoEntry}},
+		"half a character": {`{"name":"a","password":"\ud800"}` + "\n" + `{"name":"b","password":"\uDC00\ud800"}` + "\n" + `{"name":"c","password":"\ud83d\\uDE00"}` + "\n" + `{"name":"\udfff","password":"d"}`, JSON,
+			map[int]error{1: ErrNoEntry, 2: ErrNoEntry, 3: ErrNoEntry, 4: ErrNoEntry}},
+		"more than one line": {"a:x\r\r\nb:x\ry\nc:x\n" + "d:x\r", Lines,
+			map[int]error{1: htpasswd.ErrInvalidPassword, 2: htpasswd.ErrInvalidPassword, 4: htpasswd.ErrInvalidPassword}},
+		"CR for a line end":            {"elton:x\r" + strings.Repeat("francis:y\r", 9), Lines, map[int]error{1: htpasswd.ErrInvalidPassword}},
+		"CR behind a comment":          {"#c\r\n#c\relton:x\n", Lines, map[int]error{2: ErrNoEntry}},
+		"more than one line in JSON":   {`{"name":"elton","password":"x\ny"}`, JSON, map[int]error{1: htpasswd.ErrInvalidPassword}},
+		"more than one line in CSV":    {"name,password\nelton,\"x\ny\"\nfrancis,x\r\r\n", CSV, map[int]error{2: htpasswd.ErrInvalidPassword, 4: htpasswd.ErrInvalidPassword}},
+		"CSV with CR":                  {"name,password\relton,x\r", CSV, map[int]error{1: ErrNoEntry}},
+		"CSV with CR, but for the end": {"name,password\relton,x\r\n", CSV, map[int]error{1: ErrNoEntry}},
+		"typed CSV with CR":            {"#TYPE x\r\"name\"\r\"elton\"\r", CSV, map[int]error{1: ErrNoEntry}},
+		"too many columns":             {"name,password\nelton,correct,horse\nfrancis,x,\n", CSV, map[int]error{2: ErrNoEntry, 3: ErrNoEntry}},
+		"two passwords":                {"name,password,Password\nelton,x,y\n", CSV, map[int]error{1: ErrNoEntry}},
+		"two hashes":                   {"#TYPE x\n\nname,hash,hash\n", CSV, map[int]error{3: ErrNoEntry}},
+		"two names":                    {"name,username\nElton John,elton\n", CSV, map[int]error{1: ErrNoEntry}},
+		"empty password":               {"{\"name\":\"elton\",\"password\":\"\"}", JSON, map[int]error{1: htpasswd.ErrInvalidPassword}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, problems := Parse([]byte(c.text), c.format)
+			_, problems := Parse([]byte(c.text), c.format, true)
 			got := make(map[int]error)
 			for _, p := range problems {
 				for _, kind := range []error{ErrNoEntry, htpasswd.ErrInvalidUser, htpasswd.ErrInvalidPassword, htpasswd.ErrUserExists} {
@@ -102,6 +133,23 @@ func TestProblems(t *testing.T) {
 			assert.Equal(t, c.want, got)
 			assert.Len(t, problems, len(c.want))
 		})
+	}
+}
+
+// The first one decides the exit status.
+func TestProblemsInTheirOrder(t *testing.T) {
+	_, problems := Parse([]byte(`[{"name":"elton"}, {"name":"elton","password":"x"}, {"name":"elton","password":"x"}, {"name":"b","password":""}, {"name":" "}]`), JSON, false)
+	require.Len(t, problems, 4)
+	for i, kind := range []error{ErrNoEntry, htpasswd.ErrUserExists, htpasswd.ErrInvalidPassword, htpasswd.ErrInvalidUser} {
+		assert.ErrorIs(t, problems[i].Err, kind)
+	}
+}
+
+// The first line is the header or a user: neither may be lost.
+func TestGuessNothing(t *testing.T) {
+	for _, list := range []string{"name\nelton\n", "\ufeffUser\r\nelton\r\n", "username"} {
+		assert.Empty(t, Guess("-", []byte(list)), list)
+		assert.Equal(t, Lines, Guess("list.txt", []byte(list)), list)
 	}
 }
 
@@ -122,7 +170,7 @@ func TestLongList(t *testing.T) {
 		list := text.String() + last
 		whole := &parser{}
 		whole.lines([]byte(list), 0)
-		users, problems := Parse([]byte(list), Lines)
+		users, problems := Parse([]byte(list), Lines, true)
 		require.Equal(t, whole.users, users)
 		require.Equal(t, whole.problems, problems)
 	}
@@ -134,7 +182,7 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte(s), "")
 	}
 	f.Fuzz(func(t *testing.T, text []byte, name string) {
-		users, _ := Parse(text, Guess(name, text))
+		users, _ := Parse(text, Guess(name, text), true)
 		for _, u := range users {
 			require.NoError(t, htpasswd.ValidateUser(u.Name))
 			require.Positive(t, u.Line)
