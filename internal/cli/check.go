@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -95,7 +96,7 @@ func (c check) run(cmd *cobra.Command) error {
 		if c.dryRun {
 			fix(text)
 		} else {
-			if _, err := t.Rewrite(cmd.Context(), fix); err != nil {
+			if _, err = t.Rewrite(cmd.Context(), fix); !made(err) {
 				return fmt.Errorf("cannot fix the file: %w", err)
 			}
 			text = fixed // what is there now, whoever has edited it since it was read
@@ -107,10 +108,13 @@ func (c check) run(cmd *cobra.Command) error {
 			report.Findings = append(report.Findings, checkMode(info, server)...)
 		}
 	}
+	for i, f := range report.Findings { // the JSON has them all
+		report.Findings[i].Hint = c.app.adapt(f.Hint)
+	}
 	if err := c.write(t, report); err != nil {
 		return err
 	}
-	return c.verdict(t, report)
+	return cmp.Or(err, c.verdict(t, report))
 }
 
 // write writes the report; where standard output holds the mended file, to

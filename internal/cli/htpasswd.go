@@ -327,11 +327,11 @@ func (c *apacheCommand) set(ctx context.Context) error {
 			return err
 		})
 	}
-	if err != nil {
+	if !made(err) {
 		return c.cannot(cannot, err)
 	}
 	c.tell("%s password for user %s", verb, c.user)
-	return nil
+	return err
 }
 
 // newHash asks for the password, after all that could be wrong without it, and
@@ -373,14 +373,14 @@ func (c *apacheCommand) remove(ctx context.Context) error {
 		return err
 	})
 	switch {
-	case err != nil:
+	case !made(err):
 		return c.cannot("unable to update", err)
 	case found:
 		c.tell("Deleting password for user %s", c.user)
 	default:
 		c.tell("User %s not found", c.user) // which scripts take for done
 	}
-	return nil
+	return err
 }
 
 // verify wants every line of the user to have the password, as one server goes

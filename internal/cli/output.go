@@ -52,18 +52,23 @@ func isVisibleASCII(name string) bool {
 
 // writeColumns writes rows as aligned columns, without blanks at the end of a line.
 func writeColumns(w io.Writer, rows [][]string) error {
-	const gap = 2
+	const (
+		gap = 2
+		// A name may be as long as a line of the file, and no other row is padded to
+		// that: what is wider only moves the rest of its own row.
+		widest = 40
+	)
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {
 		for i, cell := range row {
-			widths[i] = max(widths[i], columns(cell)+gap)
+			widths[i] = max(widths[i], min(columns(cell), widest)+gap)
 		}
 	}
 	out := bufio.NewWriter(w)
 	for _, row := range rows {
 		line := ""
 		for i, cell := range row {
-			line += cell + strings.Repeat(" ", widths[i]-columns(cell))
+			line += cell + strings.Repeat(" ", max(gap, widths[i]-columns(cell)))
 		}
 		fmt.Fprintln(out, strings.TrimRight(line, " "))
 	}
@@ -71,12 +76,13 @@ func writeColumns(w io.Writer, rows [][]string) error {
 }
 
 // columns is how many columns of a terminal a text takes: two for a wide character,
-// as Chinese has them, none for an accent that is put on the one before.
+// as Chinese has them, none for what is put on the one before: an accent, or the
+// vowel and the last consonant of a Korean syllable that is written in its parts.
 func columns(text string) int {
 	n := 0
 	for _, r := range text {
 		switch kind := width.LookupRune(r).Kind(); {
-		case unicode.In(r, unicode.Mn, unicode.Me):
+		case unicode.In(r, unicode.Mn, unicode.Me), r >= '\u1160' && r <= '\u11FF':
 		case kind == width.EastAsianWide || kind == width.EastAsianFullwidth:
 			n += 2
 		default:

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -107,11 +108,7 @@ func (p *passwordSource) readPassword(ctx context.Context, user string, prompt p
 	case p.cmd.Flags().Changed("password-file"):
 		f, err := os.Open(p.file)
 		if err != nil {
-			hint := ""
-			if p.file == "-" {
-				hint = "--password-stdin reads it from standard input"
-			}
-			return nil, fail(exitIO, hint, "cannot read the password: %w", err)
+			return nil, p.noFile(err)
 		}
 		defer f.Close()
 		return decodePassword(ctx, f, p.file)
@@ -129,6 +126,23 @@ func (p *passwordSource) readPassword(ctx context.Context, user string, prompt p
 	}
 	defer t.Close()
 	return prompt(ctx, t, user)
+}
+
+// noFile is the error of a --password-file that cannot be opened. It does not name
+// the file: that may be the password, put here by mistake.
+func (p *passwordSource) noFile(err error) error {
+	hint := ""
+	switch {
+	case p.file == "-":
+		hint = "--password-stdin reads it from standard input"
+	case errors.Is(err, fs.ErrNotExist):
+		hint = "--password-file takes the path of a file that holds the password"
+	}
+	var unnamed *fs.PathError
+	if errors.As(err, &unnamed) {
+		err = unnamed.Err
+	}
+	return fail(exitIO, hint, "cannot open the file of --password-file: %w", err)
 }
 
 type prompter func(context.Context, *term.Terminal, string) ([]byte, error)

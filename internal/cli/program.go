@@ -69,6 +69,14 @@ func (p Program) adapt(hint string) string {
 	).Replace(hint)
 }
 
+// adapt does so for whichever program runs.
+func (a *app) adapt(hint string) string {
+	if a.other == nil {
+		return hint
+	}
+	return a.other.adapt(hint)
+}
+
 // Fail returns an error of a store, for exit status 1, with a hint of what to do
 // next, which may be empty.
 func Fail(hint, format string, args ...any) error { return fail(exitIO, hint, format, args...) }

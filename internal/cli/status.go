@@ -68,11 +68,8 @@ func (a *app) report(err error) status {
 	if errors.Is(err, errOutput) {
 		f.hint = "" // those of files do not fit
 	}
-	if a.other != nil {
-		f.hint = a.other.adapt(f.hint)
-	}
 	if f.hint != "" {
-		fmt.Fprintf(a.err, "%s: hint: %s\n", a.name, oneLine(f.hint))
+		fmt.Fprintf(a.err, "%s: hint: %s\n", a.name, oneLine(a.adapt(f.hint)))
 	}
 	return f.status
 }
@@ -96,6 +93,10 @@ func classify(err error) *failure {
 	var f *failure
 	if errors.As(err, &f) {
 		return &failure{f.status, err, f.hint}
+	}
+	// The file is fine: it is the edit that would make a line too long.
+	if errors.Is(err, htpasswd.ErrLineTooLong) && !errors.As(err, new(*htpasswd.ParseError)) {
+		return &failure{exitFormat, err, "nothing was changed; shorten what stands behind the hash in the user's line"}
 	}
 	for _, c := range classes {
 		if errors.Is(err, c.is) {

@@ -60,7 +60,7 @@ func (a *app) target(access Access, mode fs.FileMode) target {
 	}
 	s := a.fileStore()
 	s.forEdit, s.Create, s.Mode = access != ToRead, access == ToCreate, mode
-	return target{Store: s, name: s.Path, path: s.Path, unnamed: a.file == ""}
+	return target{Store: s, name: s.Path, path: s.Path, unnamed: s.makeFolder}
 }
 
 func (a *app) fileStore() fileStore {
@@ -81,7 +81,7 @@ func (a *app) fileStore() fileStore {
 type fileStore struct {
 	htpasswd.FileStore
 	timeout    time.Duration
-	makeFolder bool // of the default path only: a mistyped one has to fail
+	makeFolder bool // of the default path only, which nobody has named: a mistyped one has to fail
 	forEdit    bool
 }
 
@@ -104,7 +104,7 @@ func (s fileStore) look() (missing bool, err error) {
 		return false, fail(exitIO, "", "%s is not a regular file", s.Path)
 	case errors.Is(err, fs.ErrNotExist) && s.Create && !s.makeFolder:
 		folder, _ := filepath.Split(s.Path)
-		if _, missing := os.Stat(cmp.Or(folder, ".")); missing != nil {
+		if _, err := os.Stat(cmp.Or(folder, ".")); err != nil {
 			return true, fail(exitIO, "check the path, or make the folder first", "no folder for %s", s.Path)
 		}
 	}
@@ -222,6 +222,10 @@ func readAll(ctx context.Context, r io.Reader) ([]byte, error) {
 		return text.Bytes(), err
 	})
 }
+
+// made reports whether an edit was made: also one that may not survive a power
+// cut. Who has asked for it is told what was done, and then that.
+func made(err error) bool { return err == nil || errors.Is(err, htpasswd.ErrNotDurable) }
 
 // keep is an Update that changes nothing. A file need not even be locked then; a
 // filter still writes its text.

@@ -161,7 +161,7 @@ func (c userAdd) write(s secret, h htpasswd.Hash, missing bool) error {
 	switch {
 	case errors.Is(err, htpasswd.ErrUserExists):
 		return c.exists()
-	case err != nil && !errors.Is(err, htpasswd.ErrNotDurable):
+	case !made(err):
 		return cannot("add", c.user, c.target, err)
 	}
 	if missing && first {

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"cmp"
-	"errors"
 
 	"github.com/spf13/cobra"
 
@@ -63,7 +62,7 @@ func (a *app) userPasswd(cmd *cobra.Command, source *passwordSource, user string
 		}
 		return f.Set(user, h)
 	})
-	if err != nil && !errors.Is(err, htpasswd.ErrNotDurable) {
+	if !made(err) {
 		return cannot("set the password of", user, t, err)
 	}
 	a.say("set the password of %q in %s", user, t.name)

@@ -58,15 +58,15 @@ func (a *app) userRemove(cmd *cobra.Command, users []string, ifExists bool) erro
 		a.say("there is no %s", t.name)
 		return nil
 	}
-	if err != nil {
+	if !made(err) {
 		return cannot("remove", failed, t, err)
 	}
 	for _, user := range users {
 		if absent[user] {
-			a.say("%q is not in %s", user, t.name)
+			a.say("%s is not in %s", shown(user), t.name)
 		} else {
 			a.say("removed %q from %s", user, t.name)
 		}
 	}
-	return nil
+	return err
 }

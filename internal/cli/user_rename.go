@@ -21,14 +21,14 @@ func (a *app) newUserRename() *cobra.Command {
 			from, to := args[0], args[1]
 			t := a.openForEdit()
 			_, err := t.Update(cmd.Context(), func(f *htpasswd.File) error { return f.Rename(from, to) })
-			if err != nil {
-				if errors.Is(err, htpasswd.ErrUserExists) {
-					return fail(exitName, "", "cannot rename %q: %q is already in %s", from, to, t.name)
-				}
+			switch {
+			case errors.Is(err, htpasswd.ErrUserExists):
+				return fail(exitName, "", "cannot rename %q: %q is already in %s", from, to, t.name)
+			case !made(err):
 				return cannot("rename", from, t, err)
 			}
 			a.say("renamed %q to %q in %s", from, to, t.name)
-			return nil
+			return err
 		},
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -66,7 +67,9 @@ password or for a token, 1 no answer from the registry.`),
 		} else {
 			err = v.askFile(cmd.Context(), &report)
 		}
-		if format.value == "json" && report.Reason != "" {
+		// The error of a name with a colon says enough, without the password that
+		// may be behind it: as with --registry there is no report.
+		if format.value == "json" && report.Reason != "" && !strings.Contains(v.user, ":") {
 			var out bytes.Buffer
 			if err := cmp.Or(writeJSON(&out, report), a.print(out.Bytes())); err != nil {
 				return err
@@ -90,10 +93,10 @@ type userVerify struct {
 type verifyReport struct {
 	User       string `json:"user"`
 	Accepted   bool   `json:"accepted"`
-	Reason     string `json:"reason"`     // the registry's if it was asked, else the file's
-	File       string `json:"file"`       // which there need not be
+	Reason     string `json:"reason"`      // the registry's if it was asked, else the file's
+	File       string `json:"file"`        // which there need not be
 	FileReason string `json:"file_reason"` // empty if the password was not compared
-	Registry   string `json:"registry"`   // the URL that was asked; empty if only the file was
+	Registry   string `json:"registry"`    // the URL that was asked; empty if only the file was
 }
 
 // Reasons of a file, beside accepted.

@@ -29,7 +29,8 @@ func (r *registryFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&r.address, "registry", "", "ask the registry at HOST, HOST:PORT or a URL")
 	flags.StringVar(&r.caCert, "ca-cert", "", "with --registry: trust the certificates in FILE too")
-	flags.DurationVar(&r.client.Timeout, "timeout", 10*time.Second, "with --registry: TIME for each answer")
+	r.client.Timeout = 10 * time.Second
+	flags.Var((*durationFlag)(&r.client.Timeout), "timeout", "with --registry: TIME for each answer")
 	flags.BoolVar(&r.client.InsecureHTTP, "insecure-http", false, "with --registry: send the password over plain http")
 	for _, name := range []string{"registry", "timeout"} {
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)

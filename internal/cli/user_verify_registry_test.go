@@ -264,6 +264,8 @@ func TestVerifyFileBeside(t *testing.T) {
 	t.Chdir(folder)
 	t.Setenv(fileVariable, "")
 	assert.Equal(t, verifyRun{0, "", "registryctl: " + s.URL + " lets \"elton\" in\n"}, verifyBy(t, "d0cker", "--registry", s.URL))
+	t.Setenv(fileVariable, "absent") // which somebody has named
+	assert.Equal(t, verifyRun{0, "", "registryctl: " + s.URL + " lets \"elton\" in; absent does not exist here\n"}, verifyBy(t, "d0cker", "--registry", s.URL))
 }
 
 // A certificate for another name, which no --ca-cert helps with.

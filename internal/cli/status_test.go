@@ -1,0 +1,28 @@
+package cli
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/registryctl/registryctl/htpasswd"
+)
+
+// Of a file that is fine nobody is told to mend it, if an edit would make a line
+// of it too long.
+func TestLineTooLong(t *testing.T) {
+	hintOf := func(text string) string {
+		t.Helper()
+		var out, errOut bytes.Buffer
+		require.Equal(t, 7, Main([]string{program, "user", "rename", "a", "abcdef", "-f", create(t, text)}, nil, &out, &errOut))
+		message, hint, _ := strings.Cut(errOut.String(), "\n")
+		assert.Contains(t, message, "line longer than 65535 bytes")
+		return hint
+	}
+	longest := "a:" + strings.Repeat("x", htpasswd.MaxLineBytes-len("a:"))
+	assert.Equal(t, "registryctl: hint: nothing was changed; shorten what stands behind the hash in the user's line\n", hintOf(longest+"\n"))
+	assert.Equal(t, "registryctl: hint: the registry refuses every user for this line; registryctl check --fix makes comments of it\n", hintOf(longest+"x\n"))
+}
