@@ -7,23 +7,16 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/csv"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
-	"unicode/utf8"
 	"unsafe"
 
 	"github.com/registryctl/registryctl/htpasswd"
 	"github.com/registryctl/registryctl/internal/charset"
-	"github.com/registryctl/registryctl/internal/hugepages"
 	"github.com/registryctl/registryctl/internal/names"
-	"github.com/registryctl/registryctl/internal/record"
 )
 
 // A User is one entry of a list: with a password, a hash made elsewhere, or
@@ -226,140 +219,6 @@ func ascend(users []User) bool {
 	return true
 }
 
-// allLines reads a text of lines, a large one on every core.
-func (p *parser) allLines(text []byte) {
-	parts := record.Parts(text)
-	parsers := make([]parser, len(parts))
-	// Each part writes its users where they stand if every line before it has one, so
-	// that they need not be copied then. The last line may have no end.
-	room := make([]User, bytes.Count(text, []byte{'\n'})+1)
-	hugepages.Prefer(room)
-	var group sync.WaitGroup
-	before := 0 // lines
-	for i, part := range parts {
-		first := before
-		before += bytes.Count(part, []byte{'\n'})
-		parsers[i] = parser{namesAlone: p.namesAlone, users: room[first:first]}
-		group.Go(func() { parsers[i].lines(part, first) })
-	}
-	group.Wait()
-	p.users = room[:0]
-	for _, part := range parsers {
-		for _, problem := range part.problems {
-			problem.before += len(p.users)
-			p.problems = append(p.problems, problem)
-		}
-		p.users = append(p.users, part.users...)
-	}
-}
-
-// loneReturn is why a text is not read that seems to hold no users, or fewer.
-const loneReturn = "a carriage return alone ends no line; LF or CRLF does"
-
-// lines reads lines, before which there are n others.
-func (p *parser) lines(text []byte, n int) {
-	// As it is, which nobody changes: to copy a long list takes as long as reading it.
-	for line := range strings.Lines(unsafe.String(unsafe.SliceData(text), len(text))) {
-		n++
-		if ended, ok := strings.CutSuffix(line, "\n"); ok {
-			line = strings.TrimSuffix(ended, "\r")
-		}
-		if strings.TrimSpace(line) == "" {
-			continue
-		}
-		if line[0] == '#' {
-			if strings.Contains(line, "\r") { // and perhaps users behind it
-				p.problem(n, "%w: "+loneReturn, ErrNoEntry)
-			}
-			continue
-		}
-		name, password, ok := strings.Cut(line, ":")
-		if ok {
-			p.add(n, name, &password, false)
-		} else {
-			p.add(n, name, nil, false)
-		}
-	}
-}
-
-var (
-	nameColumns     = []string{"name", "user", "username"}
-	passwordColumns = []string{"password"}
-	hashColumns     = []string{"hash"}
-)
-
-// column finds a column by one of its names, in any case; -1 if there is none.
-func column(header []string, names []string) int {
-	return slices.IndexFunc(header, func(title string) bool {
-		return slices.Contains(names, strings.ToLower(strings.TrimSpace(title)))
-	})
-}
-
-// skipType leaves out the line that Windows PowerShell's Export-Csv begins with.
-func skipType(text []byte) []byte {
-	if bytes.HasPrefix(text, []byte("#TYPE")) {
-		_, text, _ = bytes.Cut(text, []byte("\n"))
-	}
-	return text
-}
-
-func (p *parser) csv(text []byte) {
-	rest := skipType(text)
-	skipped := len(text) - len(rest)
-	lines := bytes.Count(text[:skipped], []byte{'\n'})
-	r := csv.NewReader(bytes.NewReader(rest))
-	r.FieldsPerRecord = -1
-	header, err := r.Read()
-	begin := text[:skipped+int(r.InputOffset())]
-	name, password, hash := column(header, nameColumns), column(header, passwordColumns), column(header, hashColumns)
-	switch {
-	case bytes.Count(begin, []byte("\r")) > bytes.Count(begin, []byte("\r\n")):
-		p.problem(lines+1, "%w: "+loneReturn, ErrNoEntry)
-		return
-	case errors.Is(err, io.EOF):
-		return
-	case err != nil || name < 0:
-		p.problem(lines+1, "%w: no CSV header with a column \"name\"", ErrNoEntry)
-		return
-	}
-	for _, titles := range [][]string{nameColumns, passwordColumns, hashColumns} {
-		if column(header[column(header, titles)+1:], titles) >= 0 {
-			line, _ := r.FieldPos(0)
-			p.problem(lines+line, "%w: the CSV header has two columns for the %s; leave one", ErrNoEntry, titles[0])
-			return
-		}
-	}
-	for {
-		record, err := r.Read()
-		var bad *csv.ParseError
-		switch {
-		case errors.Is(err, io.EOF):
-			return
-		case errors.As(err, &bad):
-			p.problem(lines+bad.Line, "%w: %w", ErrNoEntry, bad.Err)
-			return
-		}
-		line, _ := r.FieldPos(0)
-		line += lines
-		switch {
-		case len(record) <= name:
-			p.problem(line, "%w: too few columns", ErrNoEntry)
-		case len(record) > len(header):
-			p.problem(line, "%w: too many columns; a password with a comma stands in double quotes", ErrNoEntry)
-		default:
-			p.addFields(line, record[name], field(record, password), field(record, hash))
-		}
-	}
-}
-
-// field returns a column of the record, nil if it is missing or empty.
-func field(record []string, column int) *string {
-	if column < 0 || len(record) <= column || record[column] == "" {
-		return nil
-	}
-	return &record[column]
-}
-
 // addFields is add where the hash has a field of its own.
 func (p *parser) addFields(line int, name string, password, hash *string) {
 	switch {
@@ -370,100 +229,4 @@ func (p *parser) addFields(line int, name string, password, hash *string) {
 	default:
 		p.add(line, name, password, false)
 	}
-}
-
-// A jsonUser is an object of the list. Other fields are left out of account.
-type jsonUser struct {
-	Name, User, Username *string
-	Password, Hash       *string
-}
-
-func (p *parser) json(text []byte) {
-	d := json.NewDecoder(bytes.NewReader(text))
-	lines := lineCounter{text: text}
-	between := blanks
-	isArray := bytes.HasPrefix(bytes.TrimSpace(text), []byte("["))
-	if isArray {
-		_, _ = d.Token()
-		between += ","
-	}
-	for !isArray || d.More() {
-		line := lines.at(d.InputOffset(), between)
-		var object json.RawMessage
-		err := d.Decode(&object)
-		if errors.Is(err, io.EOF) && !isArray {
-			return
-		}
-		if err != nil {
-			p.problem(line, "%w: broken JSON; what follows is not read", ErrNoEntry)
-			return
-		}
-		p.object(line, object)
-	}
-	if _, err := d.Token(); err != nil {
-		p.problem(lines.at(d.InputOffset(), blanks), "%w: the JSON array does not end", ErrNoEntry)
-		return
-	}
-	line := lines.at(d.InputOffset(), blanks)
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		p.problem(line, "%w: more behind the end of the JSON array; put all in one", ErrNoEntry)
-	}
-}
-
-// object reads one entry. What is not Unicode would become U+FFFD in the decoder,
-// and so another name or password.
-func (p *parser) object(line int, text json.RawMessage) {
-	var u jsonUser
-	err := json.Unmarshal(text, &u)
-	name := firstOf(u.Name, u.User, u.Username)
-	switch {
-	case !utf8.Valid(text):
-		p.problem(line, "%w: it is not UTF-8", ErrNoEntry)
-	case isHalved(text):
-		p.problem(line, "%w: a \\u escape in it is half a character", ErrNoEntry)
-	case err != nil:
-		p.problem(line, "%w: no JSON object with the strings \"name\" and \"password\"", ErrNoEntry)
-	case name == nil:
-		p.problem(line, "%w: no \"name\"", ErrNoEntry)
-	default:
-		p.addFields(line, *name, u.Password, u.Hash)
-	}
-}
-
-// jsonEscape is any escape of JSON. Its group is half a character: a surrogate
-// without the other.
-var jsonEscape = regexp.MustCompile(`(?i)\\(?:ud[89ab]..\\ud[c-f]..|(ud[89a-f])|.)`)
-
-func isHalved(text []byte) bool {
-	return slices.ContainsFunc(jsonEscape.FindAllSubmatchIndex(text, -1), func(at []int) bool { return at[2] >= 0 })
-}
-
-func firstOf(values ...*string) *string {
-	for _, v := range values {
-		if v != nil {
-			return v
-		}
-	}
-	return nil
-}
-
-// blanks are those of JSON.
-const blanks = " \t\r\n"
-
-// A lineCounter tells the line of what follows, for offsets that only grow.
-type lineCounter struct {
-	text []byte
-	from int
-	line int
-}
-
-// at skips what stands between before it counts.
-func (c *lineCounter) at(offset int64, between string) int {
-	rest := c.text[offset:]
-	to := len(c.text) - len(bytes.TrimLeft(rest, between))
-	if to > c.from {
-		c.line += bytes.Count(c.text[c.from:to], []byte{'\n'})
-		c.from = to
-	}
-	return c.line + 1
 }
