@@ -325,6 +325,12 @@ func TestAnsibleExample(t *testing.T) {
 		users:      []string{"elton", "francis"},
 		listNobody: func(*testing.T) { secrets = noSecrets },
 	})
+
+	// Where registryctl is not installed the playbook says so.
+	notInstalled := c.run(t, slices.Concat(env, secrets, []string{"PATH=" + os.Getenv("PATH")}),
+		"ansible-playbook", "--inventory=hosts", "--extra-vars=registry_htpasswd="+c.htpasswd, "ansible.yml")
+	assert.NotZero(t, notInstalled.status)
+	assert.Regexp(t, `"msg": ".*No such file or directory.*registryctl`, notInstalled.stdout)
 }
 
 // readmeBlock is the code in this language below a heading of the README.

@@ -12,8 +12,7 @@ import (
 )
 
 // ErrUTF16 is returned for a text that is to be UTF-16 but is not well-formed.
-// Nothing is guessed then: in a password one
-// replaced character is another password.
+// Nothing is guessed then: in a password one replaced character is another password.
 var ErrUTF16 = errors.New("malformed UTF-16")
 
 var bom = []byte("\uFEFF")

@@ -43,7 +43,7 @@ for a warning as well.`),
 	flags.BoolVar(&c.fix, "fix", false, "mend what needs no guess")
 	flags.BoolVar(&c.dryRun, "dry-run", false, "with --fix: say what it would do, and do nothing")
 	flags.BoolVar(&c.strict, "strict", false, "exit 7 for a warning as well")
-	format.register(cmd)
+	format.registerOutput(cmd)
 	_ = cmd.RegisterFlagCompletionFunc("for", cobra.FixedCompletions([]string{"registry", "nginx", "apache"}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		for _, s := range servers {

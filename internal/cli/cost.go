@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -54,7 +56,7 @@ target, null if there is none.`),
 		},
 	}
 	cmd.Flags().Var(&target, "target", "TIME that a request may take")
-	output.register(cmd)
+	output.registerOutput(cmd)
 	return cmd
 }
 
@@ -130,14 +132,14 @@ func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 
 func (r costReport) writeTable(w io.Writer) error {
 	rows := [][]string{{"COST", "MS A REQUEST", "LOGINS/S A CORE", ""}}
 	for _, c := range r.Costs {
-		note := ""
-		switch {
-		case r.Suggested != nil && c.Cost == *r.Suggested:
-			note = fmt.Sprintf("the highest within %v ms", r.TargetMS)
-		case c.Extrapolated:
-			note = "extrapolated"
+		var notes []string
+		if c.Extrapolated {
+			notes = append(notes, "extrapolated")
 		}
-		rows = append(rows, []string{fmt.Sprint(c.Cost), fmt.Sprintf("%.1f", c.Milliseconds), fmt.Sprintf("%.1f", c.LoginsPerSecond), note})
+		if r.Suggested != nil && c.Cost == *r.Suggested {
+			notes = append(notes, fmt.Sprintf("the highest within %s ms", strconv.FormatFloat(r.TargetMS, 'f', -1, 64)))
+		}
+		rows = append(rows, []string{fmt.Sprint(c.Cost), fmt.Sprintf("%.1f", c.Milliseconds), fmt.Sprintf("%.1f", c.LoginsPerSecond), strings.Join(notes, ", ")})
 	}
 	if err := writeColumns(w, rows); err != nil {
 		return err

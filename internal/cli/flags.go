@@ -73,8 +73,8 @@ func (c *costFlag) register(cmd *cobra.Command) {
 }
 
 // of is the cost of a new hash in the place of the old one: what --cost says,
-// else the default, but never less than there was, which can be
-// more than is written here.
+// else the default, but never less than there was, which can be more than is
+// written here.
 func (c *costFlag) of(old htpasswd.Hash) int {
 	if cost, ok := old.Cost(); ok && !c.given {
 		return max(cost, c.value)
@@ -82,7 +82,7 @@ func (c *costFlag) of(old htpasswd.Hash) int {
 	return c.value
 }
 
-// A formatFlag is -o, with what it takes. The value is the default at first.
+// A formatFlag names one of several formats. The value is the default at first.
 type formatFlag struct {
 	value   string
 	allowed []string
@@ -99,10 +99,12 @@ func (o *formatFlag) Set(s string) error {
 	return nil
 }
 
-func (o *formatFlag) register(cmd *cobra.Command) {
-	cmd.Flags().VarP(o, "output", "o", strings.Join(o.allowed, ", "))
-	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(o.allowed, cobra.ShellCompDirectiveNoFileComp))
+func (o *formatFlag) register(cmd *cobra.Command, name, shorthand, usage string) {
+	cmd.Flags().VarP(o, name, shorthand, usage+strings.Join(o.allowed, ", "))
+	_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(o.allowed, cobra.ShellCompDirectiveNoFileComp))
 }
+
+func (o *formatFlag) registerOutput(cmd *cobra.Command) { o.register(cmd, "output", "o", "") }
 
 // modeFlag is --mode, in octal.
 type modeFlag fs.FileMode

@@ -148,24 +148,34 @@ func (p *importPlan) work(f *htpasswd.File, cost costFlag) []importWork {
 	return todo
 }
 
+// comparable reports whether there is a hash to compare with.
+func (w importWork) comparable() bool { return w.current.Scheme() == htpasswd.Bcrypt }
+
 // compare gives the user the hash in the file, if it is that of the password.
 func (w importWork) compare() error {
-	if w.current.Scheme() != htpasswd.Bcrypt {
-		return nil
-	}
 	err := w.current.Verify(w.user.Password)
-	if err == nil {
+	switch {
+	case err == nil:
 		w.user.Hash = w.current
-	}
-	if errors.Is(err, htpasswd.ErrMismatch) {
+	case w.cost > htpasswd.MaxCost: // no new hash can be made; the plan says so as well
+		err = htpasswd.ErrInvalidCost
+	case errors.Is(err, htpasswd.ErrMismatch):
 		return nil
 	}
-	return err
+	return w.of(err)
 }
 
 func (w importWork) hash() (err error) {
 	w.user.Hash, err = htpasswd.HashPassword(w.user.Password, w.cost)
-	return err
+	return w.of(err)
+}
+
+// of says whose error it is.
+func (w importWork) of(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("user %q: %w", w.user.Name, err)
 }
 
 // steps yields what is done for each user: those of the list, then those that are
@@ -183,6 +193,17 @@ func (p *importPlan) steps(done importOutcome) iter.Seq2[string, action] {
 			}
 		}
 	}
+}
+
+// highestCost is that of the hashes that are written.
+func (p *importPlan) highestCost(done importOutcome) int {
+	highest := 0
+	for i, is := range done.actions {
+		if cost, ok := p.users[i].Hash.Cost(); ok && (is == actionAdd || is == actionUpdate) {
+			highest = max(highest, cost)
+		}
+	}
+	return highest
 }
 
 // changes reports whether anything is done.

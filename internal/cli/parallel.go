@@ -50,7 +50,11 @@ func (a *app) progress(what string, n int, done *atomic.Int64) (stop func()) {
 	if a.quiet || n == 0 || !isTerminal(a.err) {
 		return func() {}
 	}
-	const clearLine = "\r\x1b[K"
+	shown := 0
+	show := func(line string) { // what was there before goes, also where a terminal knows no escapes
+		fmt.Fprintf(a.err, "\r%-*s\r%s", shown, "", line)
+		shown = len(line)
+	}
 	begun := time.Now()
 	ticker := time.NewTicker(100 * time.Millisecond)
 	stopped, gone := make(chan struct{}), make(chan struct{})
@@ -59,9 +63,9 @@ func (a *app) progress(what string, n int, done *atomic.Int64) (stop func()) {
 		for {
 			select {
 			case <-ticker.C:
-				fmt.Fprint(a.err, clearLine+progressLine(what, int(done.Load()), n, time.Since(begun)))
+				show(progressLine(what, int(done.Load()), n, time.Since(begun)))
 			case <-stopped:
-				fmt.Fprint(a.err, clearLine)
+				show("")
 				return
 			}
 		}

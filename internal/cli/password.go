@@ -263,9 +263,8 @@ const slowCost = 12
 // does not outlast a Ctrl-C.
 func (a *app) encode(ctx context.Context, s secret, cost int) (htpasswd.Hash, error) {
 	if s.ready {
-		if cost, _ := s.hash.Cost(); cost > slowCost {
-			a.say("warning: at cost %d each request to the registry takes %d times as long as at cost %d", cost, 1<<(cost-htpasswd.DefaultCost), htpasswd.DefaultCost)
-		}
+		cost, _ := s.hash.Cost()
+		a.warnOfCost(cost)
 		return s.hash, nil
 	}
 	start := time.Now()
@@ -274,6 +273,13 @@ func (a *app) encode(ctx context.Context, s secret, cost int) (htpasswd.Hash, er
 		a.say("warning: at cost %d each request to the registry takes %.1f s of a core like this one", cost, time.Since(start).Seconds())
 	}
 	return h, err
+}
+
+// warnOfCost says what a cost means that nobody has timed here.
+func (a *app) warnOfCost(cost int) {
+	if cost > slowCost {
+		a.say("warning: at cost %d each request to the registry takes %d times as long as at cost %d", cost, 1<<(cost-htpasswd.DefaultCost), htpasswd.DefaultCost)
+	}
 }
 
 // interruptible runs what cannot be interrupted itself, and stops waiting for it

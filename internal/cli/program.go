@@ -64,7 +64,6 @@ func (p Program) adapt(hint string) string {
 	return strings.NewReplacer(
 		program+" user ", p.Name+" ",
 		program+" ", p.Name+" ",
-		"user passwd ", p.Name+" passwd ",
 		"-f names ", p.Flag+" names ",
 	).Replace(hint)
 }

@@ -58,7 +58,7 @@ the password is refused.`),
 		}
 		switch {
 		case update && source.generate:
-			return fail(exitUsage, "user passwd --generate sets a new one", "--update and --generate exclude each other: a new password each time is never up to date")
+			return fail(exitUsage, program+" user passwd --generate sets a new one", "--update and --generate exclude each other: a new password each time is never up to date")
 		case printOnly && (update || source.generate || cmd.Flags().Changed("mode")):
 			return fail(exitUsage, "", "--print goes with neither --update, --generate nor --mode")
 		case printOnly:
@@ -178,7 +178,7 @@ func (c userAdd) write(s secret, h htpasswd.Hash, missing bool) error {
 func (c userAdd) exists() error {
 	hint := "use --update to set a new password"
 	if c.source.generate {
-		hint = "user passwd --generate sets a new password"
+		hint = program + " user passwd --generate sets a new password"
 	}
 	return fail(exitName, hint, "cannot add %q: already in %s", c.user, c.target.name)
 }
@@ -205,7 +205,7 @@ func (p *passwordSource) reveal(user string, s secret) error {
 		return nil
 	}
 	if _, err := fmt.Fprintf(p.app.out, "%s\n", s.password); err != nil {
-		return fail(exitIO, "user passwd --generate sets a new one",
+		return fail(exitIO, program+" user passwd --generate sets a new one",
 			"the new password of %q is set but could not be written: %w", user, err)
 	}
 	return nil

@@ -22,7 +22,7 @@ func (a *app) newUserImport() *cobra.Command {
 	var (
 		c      = userImport{app: a}
 		mode   modeFlag
-		format string
+		format = formatFlag{allowed: []string{userlist.Lines, userlist.CSV, userlist.JSON}}
 		output = formatFlag{value: "text", allowed: []string{"text", "json"}}
 	)
 	cmd := &cobra.Command{
@@ -33,9 +33,10 @@ password is another one, updated; those that match are left alone. FILE, else
 standard input, is lines of name:password, CSV with that header, or JSON.`,
 		Annotations: more(`A second run writes nothing. FILE is standard input if it is "-" or not given.
 CSV has a header "name,password"; JSON is an array or one {"name", "password"}
-a line. A password that is a bcrypt hash is taken as it is. If any entry is
-wrong, each is named and nothing is written. Without --format the name of FILE
-says what it is, else how it begins.
+a line. A password that is a bcrypt hash is taken as it is; "hash" in the place
+of "password" takes nothing else, and "user" or "username" does for "name". If
+any entry is wrong, each is named and nothing is written. Without --format the
+name of FILE says what it is, else how it begins.
 
 With --dry-run the plan is printed: "+" to add, "~" to update, "-" to remove,
 "=" to leave alone. "-o json" is {file, users: [{user, action}]}, with the
@@ -54,7 +55,7 @@ Exit status: 8 with --exit-code, where the plan changes anything; 5 a password,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&format, "format", "", "FORMAT of the list: lines, csv, json; else guessed")
+	format.register(cmd, "format", "", "FORMAT of the list, else guessed: ")
 	flags.BoolVar(&c.prune, "prune", false, "remove users that are not listed")
 	flags.BoolVar(&c.allowEmpty, "allow-empty", false, "with --prune: take a list without any entry")
 	flags.BoolVar(&c.dryRun, "dry-run", false, "print what would be done, and do nothing")
@@ -62,15 +63,14 @@ Exit status: 8 with --exit-code, where the plan changes anything; 5 a password,
 	flags.BoolVar(&c.generate, "generate", false, "make a password for who is new and has none")
 	c.cost.register(cmd)
 	mode.register(cmd, a)
-	output.register(cmd)
-	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{userlist.Lines, userlist.CSV, userlist.JSON}, cobra.ShellCompDirectiveNoFileComp))
+	output.registerOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		c.json = output.value == "json"
 		c.list = "-"
 		if len(args) > 0 {
 			c.list = args[0]
 		}
-		if err := cmp.Or(mode.check(cmd, a), c.check(format)); err != nil {
+		if err := cmp.Or(mode.check(cmd, a), c.check()); err != nil {
 			return err
 		}
 		c.target = a.openOrCreate(mode.perm())
@@ -79,7 +79,7 @@ Exit status: 8 with --exit-code, where the plan changes anything; 5 a password,
 			// be written, which a plan does not need.
 			c.target = a.open()
 		}
-		return c.run(cmd.Context(), format)
+		return c.run(cmd.Context(), format.value)
 	}
 	return cmd
 }
@@ -95,10 +95,8 @@ type userImport struct {
 }
 
 // check refuses flags that do not go together.
-func (c *userImport) check(format string) error {
+func (c *userImport) check() error {
 	switch {
-	case format != "" && !slices.Contains([]string{userlist.Lines, userlist.CSV, userlist.JSON}, format):
-		return fail(exitUsage, "it takes lines, csv and json", "not a valid value for --format")
 	case c.list == "-" && c.app.file == "-":
 		return fail(exitUsage, "name the list, or the file with -f", "standard input cannot be both the file and the list")
 	case c.exitCode && !c.dryRun:
@@ -143,6 +141,7 @@ func (c *userImport) run(ctx context.Context, format string) error {
 		c.app.say("created %s", c.target.name)
 	}
 	c.app.say("%s: %s", c.target.name, done.summary())
+	c.app.warnOfCost(plan.highestCost(done))
 	if c.json {
 		return c.printPlan(plan, done)
 	}
@@ -163,12 +162,13 @@ func (c *userImport) ready(ctx context.Context, plan *importPlan) (f *htpasswd.F
 	if err != nil {
 		return nil, false, err
 	}
-	todo := plan.work(f, c.cost)
+	work := plan.work(f, c.cost)
+	todo := slices.DeleteFunc(slices.Clone(work), func(w importWork) bool { return !w.comparable() })
 	err = c.app.parallel(ctx, "comparing", len(todo), func(n int) error { return todo[n].compare() })
 	if err != nil || c.dryRun {
 		return f, missing, err
 	}
-	todo = slices.DeleteFunc(todo, func(w importWork) bool { return w.user.HasHash() })
+	todo = slices.DeleteFunc(work, func(w importWork) bool { return w.user.HasHash() })
 	err = c.app.parallel(ctx, "hashing", len(todo), func(n int) error { return todo[n].hash() })
 	return f, missing, err
 }
@@ -239,16 +239,17 @@ type importStep struct {
 
 func (c *userImport) printPlan(plan *importPlan, done importOutcome) error {
 	var out bytes.Buffer
-	report := importReport{File: c.target.name, Users: []importStep{}}
-	for user, action := range plan.steps(done) {
-		report.Users = append(report.Users, importStep{user, action.String()})
-		if !c.json {
-			fmt.Fprintf(&out, "%s %s\n", action.mark(), printable(user))
-		}
-	}
 	if c.json {
+		report := importReport{File: c.target.name, Users: []importStep{}}
+		for user, action := range plan.steps(done) {
+			report.Users = append(report.Users, importStep{user, action.String()})
+		}
 		if err := writeJSON(&out, report); err != nil {
 			return err
+		}
+	} else {
+		for user, action := range plan.steps(done) {
+			fmt.Fprintf(&out, "%s %s\n", action.mark(), printable(user))
 		}
 	}
 	if err := c.app.print(out.Bytes()); err != nil {

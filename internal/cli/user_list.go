@@ -35,7 +35,7 @@ Exit status: 7 the registry would refuse the file; what is there is listed.`),
 			return a.userList(cmd, format.value)
 		},
 	}
-	format.register(cmd)
+	format.registerOutput(cmd)
 	return cmd
 }
 

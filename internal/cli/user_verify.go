@@ -54,7 +54,7 @@ password or for a token, 1 no answer from the registry.`),
 	}
 	source.registerRead(cmd, a)
 	asked.register(cmd)
-	format.register(cmd)
+	format.registerOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := cmp.Or(source.check(), asked.check()); err != nil {
 			return err
@@ -155,7 +155,7 @@ func (v userVerify) lookup(ctx context.Context) (htpasswd.Entry, verdict) {
 	case !ok:
 		return entry, verdict{unknownUser, cannot("verify", v.user, v.target, htpasswd.ErrUserNotFound)}
 	case entry.Hash.Scheme() == "":
-		return entry, verdict{unknownHash, fail(exitFormat, "user passwd sets a new one",
+		return entry, verdict{unknownHash, fail(exitFormat, program+" user passwd sets a new one",
 			"cannot verify %q: the hash in %s, line %d, is none that is known", v.user, v.target.name, entry.Line)}
 	}
 	return entry, verdict{}
@@ -178,9 +178,9 @@ func (v userVerify) compare(ctx context.Context, entry htpasswd.Entry, password 
 	case ctx.Err() != nil:
 		return verdict{err: ctx.Err()}
 	case err != nil:
-		return verdict{unknownHash, fail(exitFormat, "user passwd sets a new one", "cannot verify %q, whose hash is %s: %w", v.user, scheme, err)}
+		return verdict{unknownHash, fail(exitFormat, program+" user passwd sets a new one", "cannot verify %q, whose hash is %s: %w", v.user, scheme, err)}
 	case scheme != htpasswd.Bcrypt:
-		return verdict{notBcrypt, fail(exitFormat, "user passwd sets it anew, as bcrypt",
+		return verdict{notBcrypt, fail(exitFormat, program+" user passwd sets it anew, as bcrypt",
 			"the password of %q is right, but its hash is %s and the registry accepts only bcrypt", v.user, scheme)}
 	}
 	return verdict{reason: accepted}

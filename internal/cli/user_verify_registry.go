@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log"
+	"net/http"
 	"strings"
 	"time"
 
@@ -136,7 +137,7 @@ func (v userVerify) refusedHint(found verdict) string {
 	case unknownUser:
 		return program + " user list shows who is"
 	}
-	return "user passwd sets a new one"
+	return program + " user passwd sets a new one"
 }
 
 // noAnswer is the error where the registry says neither yes nor no.
@@ -165,7 +166,7 @@ func (v userVerify) noAnswer(client registry.Client, r registry.Result) error {
 		return fail(exitIO, "--timeout waits longer", "%s did not answer within %s", r.URL, client.Timeout)
 	}
 	hint := "is it a registry, and not what stands before one?"
-	if strings.HasPrefix(r.URL, "http:") {
+	if r.Status == http.StatusBadRequest && strings.HasPrefix(r.URL, "http:") { // as TLS servers answer
 		hint = "if it speaks TLS, name it with https://"
 	}
 	if r.Status != 0 {

@@ -100,7 +100,7 @@ func TestVerifyRegistry(t *testing.T) {
 			// Refused: it is the wrong password, or the registry has read another file.
 			const (
 				readAnother = "registryctl: hint: it has read another file: see which path it is given, mount the folder and not the single file, and restart it if a line was malformed since\n"
-				setNew      = "registryctl: hint: user passwd sets a new one\n"
+				setNew      = "registryctl: hint: registryctl user passwd sets a new one\n"
 			)
 			expect(3, "wr0ng", file, "registryctl: "+url+" refuses \"elton\"; "+file+" has another password\n"+setNew)
 			expect(3, "an0ther", other, "registryctl: "+url+" refuses \"elton\"; "+other+" lets them in\n"+readAnother)

@@ -9,17 +9,9 @@ import (
 	"strings"
 )
 
-var (
-	nameColumns     = []string{"name", "user", "username"}
-	passwordColumns = []string{"password"}
-	hashColumns     = []string{"hash"}
-)
-
-// column finds a column by one of its names, in any case; -1 if there is none.
-func column(header []string, names []string) int {
-	return slices.IndexFunc(header, func(title string) bool {
-		return slices.Contains(names, strings.ToLower(strings.TrimSpace(title)))
-	})
+// column finds a column by one of its titles; -1 if there is none.
+func column(header []string, titles []string) int {
+	return slices.IndexFunc(header, func(title string) bool { return isOne(titles, strings.TrimSpace(title)) })
 }
 
 // skipType leaves out the line that Windows PowerShell's Export-Csv begins with.
@@ -38,7 +30,7 @@ func (p *parser) csv(text []byte) {
 	r.FieldsPerRecord = -1
 	header, err := r.Read()
 	begin := text[:skipped+int(r.InputOffset())]
-	name, password, hash := column(header, nameColumns), column(header, passwordColumns), column(header, hashColumns)
+	name, password, hash := column(header, nameTitles), column(header, passwordTitles), column(header, hashTitles)
 	switch {
 	case bytes.Count(begin, []byte("\r")) > bytes.Count(begin, []byte("\r\n")):
 		p.problem(lines+1, "%w: "+loneReturn, ErrNoEntry)
@@ -49,22 +41,27 @@ func (p *parser) csv(text []byte) {
 		p.problem(lines+1, "%w: no CSV header with a column \"name\"", ErrNoEntry)
 		return
 	}
-	for _, titles := range [][]string{nameColumns, passwordColumns, hashColumns} {
+	for _, titles := range [][]string{nameTitles, passwordTitles, hashTitles} {
 		if column(header[column(header, titles)+1:], titles) >= 0 {
 			line, _ := r.FieldPos(0)
 			p.problem(lines+line, "%w: the CSV header has two columns for the %s; leave one", ErrNoEntry, titles[0])
 			return
 		}
 	}
+	// Who writes "name, password" writes "elton, d0cker".
+	r.TrimLeadingSpace = slices.ContainsFunc(header, func(title string) bool { return strings.HasPrefix(title, " ") })
 	for {
 		record, err := r.Read()
 		var bad *csv.ParseError
 		switch {
 		case errors.Is(err, io.EOF):
 			return
+		case errors.As(err, &bad) && bad.Line > bad.StartLine:
+			p.problem(lines+bad.StartLine, "%w: %w, which reaches to line %d", ErrNoEntry, bad.Err, lines+bad.Line)
+			continue
 		case errors.As(err, &bad):
 			p.problem(lines+bad.Line, "%w: %w", ErrNoEntry, bad.Err)
-			return
+			continue
 		}
 		line, _ := r.FieldPos(0)
 		line += lines

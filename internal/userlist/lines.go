@@ -6,6 +6,7 @@ import (
 	"sync"
 	"unsafe"
 
+	"github.com/registryctl/registryctl/htpasswd"
 	"github.com/registryctl/registryctl/internal/hugepages"
 	"github.com/registryctl/registryctl/internal/record"
 )
@@ -58,10 +59,15 @@ func (p *parser) lines(text []byte, n int) {
 			continue
 		}
 		name, password, ok := strings.Cut(line, ":")
-		if ok {
-			p.add(n, name, &password, false)
-		} else {
+		switch {
+		case !ok && strings.ContainsAny(name, ",;"): // a password would become part of a name
+			p.problem(n, "%w: no colon but a comma or semicolon; CSV has commas, and a header with \"name\"", ErrNoEntry)
+		case !ok:
 			p.add(n, name, nil, false)
+		case strings.HasPrefix(password, " ") || strings.HasPrefix(password, "\t"):
+			p.problem(n, "%w: a blank stands before it; if that is part of it, take CSV or JSON", htpasswd.ErrInvalidPassword)
+		default:
+			p.add(n, name, &password, false)
 		}
 	}
 }

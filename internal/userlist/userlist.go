@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"unsafe"
@@ -50,6 +51,17 @@ const (
 	JSON  = "json"
 )
 
+// The titles of what an entry has, in CSV and JSON, in any case of letters.
+var (
+	nameTitles     = []string{"name", "user", "username"}
+	passwordTitles = []string{"password"}
+	hashTitles     = []string{"hash"}
+)
+
+func isOne(titles []string, title string) bool {
+	return slices.Contains(titles, strings.ToLower(title))
+}
+
 // Guess returns the format of a list by the extension of its name, else by how
 // it begins. It is empty for nothing but names under a first line such as "name":
 // that may be the header of CSV or, in lines, a user, who would be lost.
@@ -73,7 +85,7 @@ func Guess(name string, text []byte) string {
 	first, _, _ := bytes.Cut(rest, []byte("\n"))
 	header, err := csv.NewReader(bytes.NewReader(first)).Read()
 	switch {
-	case err != nil || column(header, nameColumns) < 0:
+	case err != nil || column(header, nameTitles) < 0:
 		return Lines
 	case len(header) > 1 || len(rest) < len(begin) || rest[0] == '"': // no list of lines begins like that
 		return CSV
@@ -152,27 +164,33 @@ func (u *User) takePassword(value string) error {
 func (u *User) takeHash(value string) error {
 	h, err := htpasswd.ParseHash(value)
 	if err != nil || h.Scheme() != htpasswd.Bcrypt {
-		return fmt.Errorf("%w: the registry accepts no hash but bcrypt, and this one is %s", ErrNoEntry, describe(h))
+		return fmt.Errorf("%w: the registry accepts no hash but bcrypt, and this is %s", ErrNoEntry, describe(value, h))
 	}
 	u.Hash = h
 	return nil
 }
 
-// looksHashed takes for a hash what nobody would choose for a password.
+// hashLike is what begins like a hash, of whatever scheme: also one with something
+// before it that has got there on the way, such as a quote, a blank, or a second
+// "$" from a compose file. Nobody chooses such a password.
+var hashLike = regexp.MustCompile(`^[\s"'\\]*(?:` +
+	`(?i:\{[a-z0-9.-]*(?:sha|crypt|md5|plain|pbkdf2|argon2)[a-z0-9.-]*\})|` +
+	`\${1,2}(?:1|2[a-zA-Z]?|5|6|7|g?y|md5|apr1|sha1|scrypt|argon2[a-z]*|pbkdf2[a-z0-9-]*|[PH])[$\\])`)
+
 func looksHashed(value string) bool {
-	for _, prefix := range []string{"$2a$", "$2b$", "$2x$", "$2y$", "$apr1$", "$1$", "$5$", "$6$", "$y$", "{SHA}", "{SSHA}"} {
-		if strings.HasPrefix(value, prefix) {
-			return true
-		}
-	}
-	return false
+	isBcrypt := len(value) > 4 && value[:2] == "$2" && value[3] == '$' // soon said of a million
+	return isBcrypt || hashLike.MatchString(value)
 }
 
-func describe(h htpasswd.Hash) string {
-	if h.Scheme() == "" {
-		return "cut or damaged"
+// describe says what is wrong with a hash that is not whole, or not bcrypt's.
+func describe(value string, h htpasswd.Hash) string {
+	switch {
+	case h.Scheme() != "":
+		return string(h.Scheme())
+	case strings.Contains(value, "$$"):
+		return "one with each $ twice, as only a compose file has them"
 	}
-	return string(h.Scheme())
+	return "cut or damaged, or of another scheme"
 }
 
 // refuseTwice makes a problem of a name that is listed again: which password is

@@ -1,6 +1,7 @@
 package userlist
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -54,6 +55,9 @@ func TestParse(t *testing.T) {
 		"a user of lines":  {"", "user:x\nelton:y\n", Lines, []string{`1 user="x"`, `2 elton="y"`}},
 		"one without any":  {"", "user\nelton:y\n", Lines, []string{"1 user none", `2 elton="y"`}},
 		"blank, then CSV":  {"", "\r\nname,mail\r\nelton,x@y\r\n", CSV, []string{"3 elton none"}},
+		"blanks in CSV":    {"", "name, password\nelton, d0cker\nfrancis, \"a, b\"\n", CSV, []string{`2 elton="d0cker"`, `3 francis="a, b"`}},
+		"a blank in CSV":   {"", "name,password\nelton, d0cker\n", CSV, []string{`2 elton=" d0cker"`}},
+		"JSON in any case": {"", `{"Name":"elton","PASSWORD":"d0cker","mail":{"name":"x"},"hash":null}`, JSON, []string{`1 elton="d0cker"`}},
 		"lines by name":    {"users.txt", "{x:y\n", Lines, []string{`1 {x="y"`}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -116,7 +120,15 @@ func TestProblems(t *testing.T) {
 		"two passwords":                {"name,password,Password\nelton,x,y\n", CSV, map[int]error{1: ErrNoEntry}},
 		"two hashes":                   {"#TYPE x\n\nname,hash,hash\n", CSV, map[int]error{3: ErrNoEntry}},
 		"two names":                    {"name,username\nElton John,elton\n", CSV, map[int]error{1: ErrNoEntry}},
-		"empty password":               {"{\"name\":\"elton\",\"password\":\"\"}", JSON, map[int]error{1: htpasswd.ErrInvalidPassword}},
+		"behind broken JSON lines": {`{"name":"a"}` + "\n" + `{"name":"b","password":}` + "\n" + `{"name":"c"}` + "\nnot json\n" + `{"name":"d","password":""}` + "\n{\n", JSON,
+			map[int]error{2: ErrNoEntry, 4: ErrNoEntry, 5: htpasswd.ErrInvalidPassword, 6: ErrNoEntry}},
+		"behind broken CSV": {"name,password\na,x\"y\nb,ok\nc,\"q\"z\n,x\n\"\nd\n", CSV,
+			map[int]error{2: ErrNoEntry, 4: ErrNoEntry, 5: htpasswd.ErrInvalidUser, 6: ErrNoEntry}},
+		"two of one field in JSON": {`{"name":"a","password":"x","Password":"y"}` + "\n" + `{"name":"b","username":"c"}` + "\n" + `{"name":"d","hash":"","hash":""}`, JSON,
+			map[int]error{1: ErrNoEntry, 2: ErrNoEntry, 3: ErrNoEntry}},
+		"names that are CSV":          {"name;password\nelton;d0cker\nelton,d0cker\n", Lines, map[int]error{1: ErrNoEntry, 2: ErrNoEntry, 3: ErrNoEntry}},
+		"a blank before the password": {"elton: d0cker\nfrancis:\td0cker\n", Lines, map[int]error{1: htpasswd.ErrInvalidPassword, 2: htpasswd.ErrInvalidPassword}},
+		"empty password":              {"{\"name\":\"elton\",\"password\":\"\"}", JSON, map[int]error{1: htpasswd.ErrInvalidPassword}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, problems := Parse([]byte(c.text), c.format, true)
@@ -133,6 +145,30 @@ func TestProblems(t *testing.T) {
 			assert.Equal(t, c.want, got)
 			assert.Len(t, problems, len(c.want))
 		})
+	}
+}
+
+// A hash that has been spoilt on its way is not hashed as a password: whoever has
+// read it would be let in, and its owner would not.
+func TestNoHashIsTakenForAPassword(t *testing.T) {
+	for _, value := range []string{
+		"$2y$10$short", " " + hash, `"` + hash + `"`, "'" + hash + "'", strings.ReplaceAll(hash, "$", "$$"), strings.ReplaceAll(hash, "$", `\$`),
+		hash + " ", "{CRYPT}" + hash, "{BCRYPT}" + hash, "{BLF-CRYPT}" + hash, "{crypt}" + hash, strings.ToUpper(hash), "$2$10$x", "$2z$10$x",
+		"$apr1$39q02AtV$GcO5CSjo", `\$apr1$39q02AtV$GcO5CSjo`, "$1$x$y", "$5$x$y", "$6$rounds=1000$x", "$7$x", "$y$x", "$gy$x", "$md5$x", "$sha1$x",
+		"$scrypt$x", "$argon2id$v=19$x", "$pbkdf2-sha512$x", "$P$Bx", "{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=", "{SSHA}x", "{SSHA512}x", "{PLAIN}x",
+	} {
+		text, err := json.Marshal(map[string]string{"name": "elton", "password": value})
+		require.NoError(t, err)
+		users, problems := Parse(text, JSON, false)
+		require.Empty(t, users, value)
+		require.Len(t, problems, 1, value)
+		assert.ErrorIs(t, problems[0].Err, ErrNoEntry, value)
+		assert.NotContains(t, problems[0].Err.Error(), value)
+	}
+	for _, value := range []string{"$ecret$auce", "$2", "2y$10$x", "{d0cker}", "$money$", "a$1$b", "$100$", "#1"} {
+		users, problems := Parse([]byte("elton:"+value), Lines, false)
+		require.Empty(t, problems, value)
+		assert.Equal(t, value, string(users[0].Password))
 	}
 }
 
