@@ -129,6 +129,7 @@ func TestUTF16CanBeRead(t *testing.T) {
 
 func TestEdits(t *testing.T) {
 	const h = dockerHash
+	long := "c:" + strings.Repeat("x", MaxLineBytes-len("c:")) // with CRLF it would be too long
 	for name, c := range map[string]struct {
 		before string
 		edit   func(*File, Hash) error
@@ -139,6 +140,7 @@ func TestEdits(t *testing.T) {
 		"add a missing newline":    {"b:x", add("a"), "b:x\na:" + h + "\n"},
 		"add with CRLF":            {"b:x\r\n", add("a"), "b:x\r\na:" + h + "\r\n"},
 		"add a missing CRLF":       {"b:x\r\nc:y", add("a"), "b:x\r\nc:y\r\na:" + h + "\r\n"},
+		"add behind a long line":   {"b:x\r\n" + long, add("a"), "b:x\r\n" + long + "\na:" + h + "\r\n"},
 		"add behind a comment":     {"# end", add("a"), "# end\na:" + h + "\n"},
 		"add Chinese":              {"", add("王小明"), "王小明:" + h + "\n"},
 		"add twice":                {"b:x", both(add("a"), add("c")), "b:x\na:" + h + "\nc:" + h + "\n"},
@@ -175,6 +177,7 @@ func TestEdits(t *testing.T) {
 			require.NoError(t, c.edit(f, parseHash(t, h)))
 			assert.Equal(t, c.after, text(t, f))
 			assert.Equal(t, c.after != c.before, f.edited())
+			parse(t, c.after)
 		})
 	}
 }

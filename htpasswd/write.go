@@ -37,8 +37,12 @@ func (f *File) writeLines(out *countingWriter, lines []byte, from int, changes [
 
 // writeAdded writes the lines that were added, behind what was written before.
 func (f *File) writeAdded(out *countingWriter, changes []int) {
-	if f.standing > 0 && out.n > 0 && out.last != '\n' {
-		out.write(record.LineEnd(f.text))
+	if f.standing > 0 && out.open > 0 {
+		end := record.LineEnd(f.text)
+		if out.open+len(end)-1 > MaxLineBytes { // with the CR
+			end = []byte("\n")
+		}
+		out.write(end)
 	}
 	f.writeLines(out, f.added, len(f.text), changes)
 }
@@ -51,19 +55,17 @@ func (f *File) appended() (text []byte, ok bool) {
 		return nil, false
 	}
 	var b bytes.Buffer
-	out := &countingWriter{w: &b, n: int64(len(f.text))}
-	if out.n > 0 {
-		out.last = f.text[out.n-1]
-	}
+	out := &countingWriter{w: &b}
+	out.count(f.text)
 	f.writeAdded(out, refs)
 	return b.Bytes(), true
 }
 
-// A countingWriter keeps the first error, and the last byte that was written.
+// A countingWriter keeps the first error, and how long the last line is so far.
 type countingWriter struct {
 	w    io.Writer
 	n    int64
-	last byte
+	open int // bytes behind the last LF
 	err  error
 }
 
@@ -73,7 +75,16 @@ func (c *countingWriter) write(b []byte) {
 	}
 	n, err := c.w.Write(b)
 	c.n += int64(n)
-	c.last, c.err = b[len(b)-1], err
+	c.count(b)
+	c.err = err
+}
+
+func (c *countingWriter) count(b []byte) {
+	if i := bytes.LastIndexByte(b, '\n'); i >= 0 {
+		c.open = 0
+		b = b[i+1:]
+	}
+	c.open += len(b)
 }
 
 // edited reports whether WriteTo would write anything but what was parsed.

@@ -85,13 +85,17 @@ func (x *fixer) split(text []byte) {
 		number++
 		body := strings.TrimSuffix(string(line), "\n")
 		end := string(line[len(body):])
-		if trimmed := strings.TrimRight(body, "\r"); end != "" || strings.Contains(trimmed, "\r") {
+		if end != "" {
+			trimmed := strings.TrimRight(body, "\r")
 			end = body[len(trimmed):] + end
 			body = trimmed
 		}
 		parts := strings.Split(body, "\r")
-		if len(parts) > 1 {
+		if last := len(parts) - 1; last > 0 {
 			x.did(LoneCR, number, "line ends put in the place of carriage returns")
+			if end == "" && parts[last] == "" { // nothing stands behind the last one
+				parts, end = parts[:last], x.lineEnd
+			}
 		}
 		for i, part := range parts {
 			partEnd := x.lineEnd
@@ -102,8 +106,12 @@ func (x *fixer) split(text []byte) {
 		}
 	}
 	if n := len(x.lines); n > 0 && !strings.HasSuffix(x.lines[n-1].end, "\n") {
-		x.lines[n-1].end = x.lineEnd
-		x.did(NoNewline, x.lines[n-1].number, "final newline added")
+		last := &x.lines[n-1]
+		last.end = x.lineEnd
+		if len(last.text)+len(last.end)-1 > htpasswd.MaxLineBytes { // with the CR
+			last.end = "\n"
+		}
+		x.did(NoNewline, last.number, "final newline added")
 	}
 }
 

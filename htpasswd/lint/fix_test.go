@@ -24,27 +24,29 @@ func TestFix(t *testing.T) {
 		before, after string
 		kinds         []lint.Kind
 	}{
-		"nothing":                 {"", "", nil},
-		"nothing wrong":           {"# c\r\n\r\na:" + hash + "\r\n", "# c\r\n\r\na:" + hash + "\r\n", nil},
-		"not for it to mend":      {"a:{SHA}x\nb:\n:x\n", "a:{SHA}x\nb:\n:x\n", nil},
-		"UTF-16":                  {"\xff\xfea\x00:\x00x\x00\r\x00\n\x00", "a:x\r\n", []lint.Kind{lint.UTF16}},
-		"UTF-16 without a mark":   {"a\x00:\x00x\x00", "a:x\n", []lint.Kind{lint.UTF16, lint.NoNewline}},
-		"cut UTF-16":              {"\xff\xfea\x00:", "\xff\xfea\x00:", nil},
-		"byte order mark":         {"\ufeffa:x\n", "a:x\n", []lint.Kind{lint.BOM}},
-		"mark inside":             {"a:x\n\ufeffb:y\n", "a:x\nb:y\n", []lint.Kind{lint.BlankAroundName}},
-		"lone CR":                 {"a:" + hash + "\rb:" + other + "\r", "a:" + hash + "\nb:" + other + "\n", []lint.Kind{lint.LoneCR, lint.NoNewline}},
-		"lone CR among CRLF":      {"a:x\rb:y\r\nc:z\r\n", "a:x\r\nb:y\r\nc:z\r\n", []lint.Kind{lint.LoneCR}},
-		"glued":                   {"a:" + hash + "b:" + other + "\n", "a:" + hash + "\nb:" + other + "\n", []lint.Kind{lint.GluedLines}},
-		"three glued":             {"a:" + hash + "b:" + other + "c:" + hash, "a:" + hash + "\nb:" + other + "\nc:" + hash + "\n", []lint.Kind{lint.GluedLines, lint.GluedLines, lint.NoNewline}},
-		"text behind a hash":      {"a:" + hash + " # note\n", "a:" + hash + " # note\n", nil},
-		"blank before the colon":  {"a :x\n", "a:x\n", []lint.Kind{lint.BlankAroundName}},
-		"blank before the hash":   {"a: \tx\n", "a:x\n", []lint.Kind{lint.BlankBeforeHash}},
-		"which of two is meant":   {"a :x\na:y\n", "a :x\na:y\n", nil},
-		"twice":                   {"a:x\nb:y\na:z\n", "b:y\na:z\n", []lint.Kind{lint.Duplicate}},
-		"thrice, one of a glued":  {"a:x\na:" + hash + "b:" + other + "\na:z\n", "b:" + other + "\na:z\n", []lint.Kind{lint.GluedLines, lint.Duplicate, lint.Duplicate}},
-		"no newline":              {"a:x", "a:x\n", []lint.Kind{lint.NoNewline}},
-		"no colon":                {"a:x\nNew password: \nelton\n", "a:x\nNew password: \n# elton\n", []lint.Kind{lint.NoColon}},
-		"a line that is too long": {long + long + "xx", "# " + long + "\n# " + long + "\n# xx\n", []lint.Kind{lint.LineTooLong}},
+		"nothing":                   {"", "", nil},
+		"nothing wrong":             {"# c\r\n\r\na:" + hash + "\r\n", "# c\r\n\r\na:" + hash + "\r\n", nil},
+		"not for it to mend":        {"a:{SHA}x\nb:\n:x\n", "a:{SHA}x\nb:\n:x\n", nil},
+		"UTF-16":                    {"\xff\xfea\x00:\x00x\x00\r\x00\n\x00", "a:x\r\n", []lint.Kind{lint.UTF16}},
+		"UTF-16 without a mark":     {"a\x00:\x00x\x00", "a:x\n", []lint.Kind{lint.UTF16, lint.NoNewline}},
+		"cut UTF-16":                {"\xff\xfea\x00:", "\xff\xfea\x00:", nil},
+		"byte order mark":           {"\ufeffa:x\n", "a:x\n", []lint.Kind{lint.BOM}},
+		"mark inside":               {"a:x\n\ufeffb:y\n", "a:x\nb:y\n", []lint.Kind{lint.BlankAroundName}},
+		"lone CR":                   {"a:" + hash + "\rb:" + other + "\r", "a:" + hash + "\nb:" + other + "\n", []lint.Kind{lint.LoneCR}},
+		"lone CR at the end":        {"a:x\r\nb:y\r", "a:x\r\nb:y\r\n", []lint.Kind{lint.LoneCR}},
+		"no newline of a long line": {"a:x\r\nb:" + long + long[1:], "a:x\r\nb:" + long + long[1:] + "\n", []lint.Kind{lint.NoNewline}},
+		"lone CR among CRLF":        {"a:x\rb:y\r\nc:z\r\n", "a:x\r\nb:y\r\nc:z\r\n", []lint.Kind{lint.LoneCR}},
+		"glued":                     {"a:" + hash + "b:" + other + "\n", "a:" + hash + "\nb:" + other + "\n", []lint.Kind{lint.GluedLines}},
+		"three glued":               {"a:" + hash + "b:" + other + "c:" + hash, "a:" + hash + "\nb:" + other + "\nc:" + hash + "\n", []lint.Kind{lint.GluedLines, lint.GluedLines, lint.NoNewline}},
+		"text behind a hash":        {"a:" + hash + " # note\n", "a:" + hash + " # note\n", nil},
+		"blank before the colon":    {"a :x\n", "a:x\n", []lint.Kind{lint.BlankAroundName}},
+		"blank before the hash":     {"a: \tx\n", "a:x\n", []lint.Kind{lint.BlankBeforeHash}},
+		"which of two is meant":     {"a :x\na:y\n", "a :x\na:y\n", nil},
+		"twice":                     {"a:x\nb:y\na:z\n", "b:y\na:z\n", []lint.Kind{lint.Duplicate}},
+		"thrice, one of a glued":    {"a:x\na:" + hash + "b:" + other + "\na:z\n", "b:" + other + "\na:z\n", []lint.Kind{lint.GluedLines, lint.Duplicate, lint.Duplicate}},
+		"no newline":                {"a:x", "a:x\n", []lint.Kind{lint.NoNewline}},
+		"no colon":                  {"a:x\nNew password: \nelton\n", "a:x\nNew password: \n# elton\n", []lint.Kind{lint.NoColon}},
+		"a line that is too long":   {long + long + "xx", "# " + long + "\n# " + long + "\n# xx\n", []lint.Kind{lint.LineTooLong}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			fixed, changes := lint.Fix([]byte(c.before))
@@ -55,6 +57,9 @@ func TestFix(t *testing.T) {
 				assert.NotContains(t, change.Done, "$2y$")
 			}
 			assert.ElementsMatch(t, c.kinds, kinds)
+			again, changes := lint.Fix(fixed)
+			assert.Equal(t, string(fixed), string(again))
+			assert.Empty(t, changes)
 		})
 	}
 }
