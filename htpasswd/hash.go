@@ -34,9 +34,10 @@ const Bcrypt Scheme = "bcrypt"
 
 // A Hash is what stands for a password in an htpasswd file. Printed by the fmt
 // package it shows its scheme and cost and never its text, which an attacker
-// could try passwords against; [Hash.Encoded] gives that. The zero Hash matches
-// no password.
+// could try passwords against; [Hash.Encoded] gives that, and is what to compare.
+// The zero Hash matches no password.
 type Hash struct {
+	_ [0]func() // no ==, which would compare the pointers
 	// Behind a pointer to a string, which fmt prints as an address: it also prints
 	// the fields of a Hash that stands unexported in another struct.
 	text *string
@@ -81,13 +82,18 @@ func ParseHash(text string) (Hash, error) {
 }
 
 // newHash is a Hash of any text, of an unknown scheme if need be. Of a bcrypt hash
-// the registry looks at no byte behind it.
+// the registry looks at no byte behind it; one that only other servers take they
+// end at a colon.
 func newHash(text string) Hash {
 	cost, ok := crypt.Cost(text)
 	if ok {
 		text = text[:crypt.BcryptLen]
+	} else if field := text[:crypt.FieldLen(text)]; field != text {
+		if _, n := crypt.Scan(field); n == len(field) && n > 0 {
+			text = field
+		}
 	}
-	return Hash{&text, uint8(cost)}
+	return Hash{text: &text, cost: uint8(cost)}
 }
 
 // Verify checks password against the hash as a server does that accepts the

@@ -66,7 +66,7 @@ func newUsers(text []byte, which accepted) (*users, error) {
 		count(u.lineAt(replaced).Hash, -1)
 	})
 	u.kinds = slices.SortedFunc(maps.Values(kinds), func(a, b *kind) int {
-		return cmp.Or(cmp.Compare(a.Scheme, b.Scheme), cmp.Compare(a.Rounds, b.Rounds))
+		return cmp.Or(cmp.Compare(a.Scheme, b.Scheme), cmp.Compare(a.Rounds, b.Rounds), cmp.Compare(a.Salt, b.Salt))
 	})
 	return u, nil
 }

@@ -86,6 +86,7 @@ type parsed struct {
 	scheme string
 	size   int                          // bytes of the text
 	rounds int                          // where the text sets the cost
+	salt   int                          // bytes, where each round hashes the salt
 	digest string                       // as the text has it
 	sum    func(password []byte) string // the digest of a password; nil where the scheme is only recognised
 }

@@ -4,21 +4,34 @@ package crypt
 type Effort struct {
 	Scheme string
 	Rounds int // of bcrypt the cost, which is the base-2 logarithm of the rounds; 0 where a scheme has no choice
+	Salt   int // bytes, where each round hashes the salt
+}
+
+// FieldLen is how many bytes of s stand before a colon: where nginx and Apache httpd, which take the other schemes, end a
+// hash. The registry ends none, and of bcrypt's none has to be.
+func FieldLen[T string | []byte](s T) int {
+	for i := range len(s) {
+		if s[i] == ':' {
+			return i
+		}
+	}
+	return len(s)
 }
 
 // Assess tells the effort of the hash at the start of s, and how many bytes of s it takes. These are 0 where Verify would
 // refuse it unseen: a hash that is too expensive, one that can only be recognised, none at all, or one of another scheme
-// than bcrypt with text behind it.
+// than bcrypt with text behind it that is no field of its own.
 func Assess[T string | []byte](s T) (e Effort, n int) {
 	if cost, ok := Cost(s); ok {
 		if cost > MaxCost {
 			return Effort{}, 0
 		}
-		return Effort{Bcrypt, cost}, BcryptLen
+		return Effort{Scheme: Bcrypt, Rounds: cost}, BcryptLen
 	}
+	s = s[:FieldLen(s)]
 	h := parse(string(s))
 	if h.sum == nil || h.size != len(s) || h.rounds > MaxRounds {
 		return Effort{}, 0
 	}
-	return Effort{h.scheme, h.rounds}, h.size
+	return Effort{h.scheme, h.rounds, h.salt}, h.size
 }

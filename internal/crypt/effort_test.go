@@ -32,16 +32,17 @@ func TestAssess(t *testing.T) {
 		e Effort
 		n int
 	}{
-		"$2y$05$" + salted:                  {Effort{Bcrypt, 5}, 60},
-		"$2y$20$" + salted + ":admin":       {Effort{Bcrypt, 20}, 60},
+		"$2y$05$" + salted:                  {Effort{Scheme: Bcrypt, Rounds: 5}, 60},
+		"$2y$20$" + salted + ":admin":       {Effort{Scheme: Bcrypt, Rounds: 20}, 60},
 		"$2y$21$" + salted:                  {},
 		"$2y$05$" + salted[1:]:              {},
 		" $2y$05$" + salted:                 {},
-		"$5" + sha256:                       {Effort{SHA256Crypt, 5000}, 2 + len(sha256)},
-		"$5$rounds=10" + sha256:             {Effort{SHA256Crypt, 1000}, 12 + len(sha256)},
-		"$5$rounds=9999999" + sha256:        {Effort{SHA256Crypt, 9_999_999}, 17 + len(sha256)},
+		"$5" + sha256:                       {Effort{SHA256Crypt, 5000, 4}, 2 + len(sha256)},
+		"$5$rounds=10" + sha256:             {Effort{SHA256Crypt, 1000, 4}, 12 + len(sha256)},
+		"$5$rounds=9999999" + sha256:        {Effort{SHA256Crypt, 9_999_999, 4}, 17 + len(sha256)},
 		"$5$rounds=10000000" + sha256:       {},
-		"$5" + sha256 + ":admin":            {},
+		"$5" + sha256 + ":admin":            {Effort{SHA256Crypt, 5000, 4}, 2 + len(sha256)},
+		"$5" + sha256 + " :admin":           {},
 		"{SHA}hvfkN/qlp/zhXR3cuerq6jd2Z7g=": {Effort{Scheme: SHA1}, 33},
 		"{PLAIN}d0cker":                     {},
 		"":                                  {},

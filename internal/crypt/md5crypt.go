@@ -16,6 +16,7 @@ func parseMD5Crypt(scheme, prefix, s string) parsed {
 	return parsed{
 		scheme: scheme,
 		size:   len(prefix) + size,
+		salt:   len(salt),
 		digest: digest,
 		sum: func(password []byte) string {
 			return encodeHash64(md5Crypt(password, []byte(prefix), []byte(salt)), md5Order)

@@ -41,6 +41,7 @@ func parseSHACrypt(c shaCrypt, s string) parsed {
 		scheme: c.scheme,
 		size:   len(s) - len(rest) + size,
 		rounds: rounds,
+		salt:   len(salt),
 		digest: digest,
 		sum: func(password []byte) string {
 			return encodeHash64(c.sum(password, []byte(salt), rounds), c.order)
