@@ -23,9 +23,10 @@
 // a hash whose cost is drawn by an HMAC of the name: each cost as often as the file
 // has it, and the same one for the same name each time. The key of the HMAC is
 // random and lives as long as the process. So where a file has several costs, the
-// cost that an invented user seems to have may be another one after a restart,
-// which somebody who tries before and after it can see. What remains besides is
-// less than a microsecond, of the millisecond or more that a comparison takes.
+// cost that an invented user seems to have may be another one in another process,
+// which somebody can see who tries before and after a restart, or several servers
+// with one file. What remains besides is less than a microsecond, of the
+// millisecond or more that a comparison with bcrypt takes.
 //
 // # The cache
 //
@@ -66,7 +67,6 @@ import (
 	"hash"
 	"runtime"
 	"strconv"
-
 	"sync"
 	"sync/atomic"
 	"time"
@@ -82,8 +82,8 @@ var ErrUnauthorized = errors.New("wrong user name or password")
 // An Authenticator verifies passwords against the text of an htpasswd file. Its
 // fields are set before its first use and not changed afterwards; their zero
 // values make sense. It may be used by any number of goroutines at once, has none
-// of its own but for a password that is being compared, and must not be copied
-// once it is used.
+// of its own but for passwords that are compared or wait for that, and must not be
+// copied once it is used.
 type Authenticator struct {
 	// Path of the file, which need not be there yet. It must be a regular file or
 	// lead to one by symbolic links. Where Path is empty, the text is what
@@ -94,13 +94,15 @@ type Authenticator struct {
 	// least time between two looks at it; a second if zero. If negative, each
 	// Verify looks. An edit shows by the inode, the size or the times of the file.
 	// One in place that leaves these as they are, as they have changed within the
-	// same tick of the clock, is seen when the file is 2 seconds old.
+	// same tick of the clock, is seen when the file is 2 seconds old. One in place
+	// that takes longer than 20 milliseconds can be seen half-way.
 	CheckInterval time.Duration
 
 	// OnReload, if not nil, is called with nil when another text of the file is in
 	// use or the error is over, and with the error when the file turns out to be
 	// gone, unreadable or malformed, once each time; the users are those of the last
-	// good text then. It is called by the Verify that looked at the file, which
+	// good text then. A file that is being written to in place is unreadable, for
+	// one look. It is called by the Verify that looked at the file, which
 	// others may be waiting for, and must call neither Verify nor Reload.
 	OnReload func(error)
 
@@ -133,7 +135,8 @@ type Authenticator struct {
 	MaxWait time.Duration
 
 	once    sync.Once
-	hmacs   sync.Pool // of hash.Hash, all with one random key
+	key     []byte    // of the HMACs; the process's if nil
+	hmacs   sync.Pool // of hash.Hash
 	which   accepted
 	latest  atomic.Pointer[sighting]
 	looking chan struct{} // has an element while somebody looks at the file
@@ -147,9 +150,10 @@ type Authenticator struct {
 }
 
 func (a *Authenticator) init() {
-	key := make([]byte, sha256.Size)
-	_, _ = rand.Read(key) // never fails
-	a.hmacs.New = func() any { return hmac.New(sha256.New, key) }
+	if a.key == nil {
+		a.key = processKey()
+	}
+	a.hmacs.New = func() any { return hmac.New(sha256.New, a.key) }
 	a.latest.Store(&sighting{err: errNothingLoaded})
 	a.which = accepted{orDefault(a.MaxCost, defaultMaxCost), a.Legacy}
 	a.looking = make(chan struct{}, 1)
@@ -160,6 +164,13 @@ func (a *Authenticator) init() {
 	a.comparisons = make(map[credential]*comparison)
 	a.cache = cache{size: orDefault(a.CacheSize, 10_000), ttl: max(0, a.CacheTTL)}
 }
+
+// processKey is one for all Authenticators: two for one file have to answer alike.
+var processKey = sync.OnceValue(func() []byte {
+	key := make([]byte, sha256.Size)
+	_, _ = rand.Read(key) // never fails
+	return key
+})
 
 // orDefault is for fields where a negative value makes no more sense than zero.
 func orDefault[T int | time.Duration](value, otherwise T) T {
@@ -173,7 +184,7 @@ func orDefault[T int | time.Duration](value, otherwise T) T {
 // [ErrUnauthorized] if not. Any other error means that it could not be told: it
 // is the context's, where that ended the wait for other passwords to be compared
 // or for the file to be read, or says why there was no good text so far: one that is
-// fs.ErrNotExist, or an [*htpasswd.ParseError].
+// fs.ErrNotExist, say, or an [*htpasswd.ParseError].
 //
 // A Verify that begins CheckInterval or more after an edit of the file goes by
 // the new text. The first one reads it, the others wait for that, which takes
@@ -208,10 +219,9 @@ func (a *Authenticator) Verify(ctx context.Context, user, password string) error
 	if err != nil {
 		return err
 	}
-	if now := a.latest.Load().users; right && now != s.users {
-		// The wait may have been long, and the user removed meanwhile.
-		current, _ := now.hash(user)
-		right = current == hash
+	if right { // the wait may have been long, and the user removed meanwhile
+		current, listed := a.latest.Load().users.hash(user)
+		right = listed && current == hash
 	}
 	if !right {
 		return ErrUnauthorized

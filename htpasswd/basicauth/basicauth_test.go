@@ -231,7 +231,7 @@ func TestDecoysAreDrawnAsTheFileHasThem(t *testing.T) {
 	assert.Less(t, moved, names/200)
 
 	// Another process draws others.
-	b := load(t, instead(&Authenticator{}, &hashes), text.String())
+	b := load(t, instead(&Authenticator{key: []byte("of another process")}, &hashes), text.String())
 	differ := 0
 	for name := range of {
 		hashes = nil
@@ -260,16 +260,17 @@ func TestDecoysOfLegacyHashes(t *testing.T) {
 	}
 }
 
-// No two lists of parts are one message, and the key is another one each time.
+// No two lists of parts are one message, another key gives others, and all of a
+// process have the same.
 func TestMAC(t *testing.T) {
-	a, b := load(t, &Authenticator{}, ""), load(t, &Authenticator{}, "")
+	a, b, c := load(t, &Authenticator{}, ""), load(t, &Authenticator{key: []byte("another")}, ""), load(t, &Authenticator{}, "")
 	seen := map[credential]bool{}
 	lists := [][]string{
 		{}, {""}, {"", ""}, {"a"}, {"a", ""}, {"", "a"}, {"ab"}, {"a", "b"}, {"b", "a"}, {"ab", "", "c"}, {"a", "b", "c"},
 		{string(binary.BigEndian.AppendUint64(nil, 0))}, {strings.Repeat("a", 1000)},
 	}
 	for _, parts := range lists {
-		require.Equal(t, a.mac(parts...), a.mac(parts...))
+		require.Equal(t, a.mac(parts...), c.mac(parts...))
 		assert.False(t, seen[a.mac(parts...)], "%q", parts)
 		assert.False(t, seen[b.mac(parts...)], "%q", parts)
 		seen[a.mac(parts...)], seen[b.mac(parts...)] = true, true

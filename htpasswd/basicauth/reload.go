@@ -27,6 +27,10 @@ type sighting struct {
 // has the coarsest, of 2 seconds), and a write sets the time before it is done.
 const settle = 2 * time.Second
 
+// calm is how long a file must have been left alone that is written in place, to be
+// read: who does so empties it first.
+const calm = 20 * time.Millisecond
+
 var errNothingLoaded = errors.New("no htpasswd text was loaded so far")
 
 // due reports whether the file has to be looked at for what begins now.
@@ -57,7 +61,7 @@ func (a *Authenticator) sight(ctx context.Context, due func(*sighting, time.Time
 	if !due(s, now) { // another goroutine has looked meanwhile
 		return s, nil
 	}
-	next := a.look(s)
+	next := a.look(ctx, s)
 	a.latest.Store(next)
 	if a.OnReload != nil && (next.users != s.users || message(next.err) != message(s.err)) {
 		a.OnReload(next.err)
@@ -73,7 +77,7 @@ func message(err error) string {
 }
 
 // look reads the file unless it is as it was when it was read last.
-func (a *Authenticator) look(last *sighting) *sighting {
+func (a *Authenticator) look(ctx context.Context, last *sighting) *sighting {
 	next := *last
 	next.at = time.Now()
 	age := func(file fs.FileInfo) time.Duration { return next.at.Sub(file.ModTime()) }
@@ -81,6 +85,12 @@ func (a *Authenticator) look(last *sighting) *sighting {
 		now, err := os.Stat(a.Path)
 		if err == nil && atomicfile.SameState(last.file, now) && (last.settled || age(now) < settle) {
 			return &next
+		}
+		if err == nil && os.SameFile(last.file, now) && age(now) >= 0 && age(now) < calm {
+			select {
+			case <-time.After(calm - age(now)):
+			case <-ctx.Done(): // what there is has to do
+			}
 		}
 	}
 	next.users, next.file, next.err = a.read(last.users)

@@ -186,6 +186,37 @@ func TestAnyChangeIsSeen(t *testing.T) {
 	}
 }
 
+// Who writes in place empties the file first: that is no text to go by.
+func TestWriteInPlaceIsNotSeenHalfWay(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "htpasswd")
+	synctest.Test(t, func(t *testing.T) {
+		// The clock of the bubble is not that of the file system.
+		overwrite := func(s string) {
+			require.NoError(t, os.WriteFile(path, []byte(s), 0o600))
+			require.NoError(t, os.Chtimes(path, time.Now(), time.Now()))
+		}
+		overwrite(text(t, "elton"))
+		a := &Authenticator{Path: path, CheckInterval: -1}
+		require.Equal(t, []string{"elton"}, letsIn(t, a, "elton", "francis"))
+		time.Sleep(time.Minute)
+		overwrite("")
+		go func() {
+			time.Sleep(calm - 1)
+			overwrite(text(t, "elton", "francis"))
+		}()
+		require.Equal(t, []string{"elton", "francis"}, letsIn(t, a, "elton", "francis"))
+		// Nobody waits for longer.
+		overwrite("")
+		require.Empty(t, letsIn(t, a, "elton"))
+		// Nor for a new file.
+		begun := time.Now()
+		write(t, path, text(t, "elton"))
+		require.NoError(t, os.Chtimes(path, time.Now(), time.Now()))
+		require.Equal(t, []string{"elton"}, letsIn(t, a, "elton"))
+		require.Zero(t, time.Since(begun))
+	})
+}
+
 // A file that was just written when it was read is read again when its time can
 // tell, as it may have been written once more within one tick of the clock; and
 // then not any more.
@@ -205,7 +236,7 @@ func TestFreshFileIsReadTwice(t *testing.T) {
 			before.file, err = os.Stat(path)
 			require.NoError(t, err)
 		}
-		last = a.look(&before)
+		last = a.look(t.Context(), &before)
 		require.NoError(t, last.err)
 		return last.file != before.file
 	}
@@ -283,7 +314,7 @@ func TestOneReadsAndTheOthersWait(t *testing.T) {
 		require.Equal(t, context.DeadlineExceeded, a.Verify(ctx, "elton", "of elton"))
 		require.Empty(t, answers)
 
-		read := a.look(a.latest.Load())
+		read := a.look(t.Context(), a.latest.Load())
 		a.latest.Store(read)
 		<-a.looking
 		for range n {
