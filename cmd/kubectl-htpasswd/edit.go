@@ -72,7 +72,7 @@ func (s *secret) try(ctx context.Context, change func(text []byte) ([]byte, erro
 	// It is waited for, also when ctx ends, so that what is said of it is true.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), longestWrite)
 	defer cancel()
-	if err = s.put(ctx, object); err != nil && !isRefusal(err) {
+	if err = s.put(ctx, object); err != nil && !isRefusal(err) && !s.dryRun {
 		*lost = &revision{text, edited}
 	}
 	return err == nil, err
@@ -85,6 +85,9 @@ type revision struct{ before, after []byte }
 // that it added is there, and none that it took away. Of a line with a hash there
 // is only one.
 func (r revision) isIn(text []byte) bool {
+	if bytes.Equal(text, r.before) {
+		return false
+	}
 	before, after, now := lines(r.before), lines(r.after), lines(text)
 	for line, n := range after {
 		if n != before[line] && n != now[line] {

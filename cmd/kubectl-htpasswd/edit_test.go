@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/registryctl/registryctl/htpasswd"
 	"github.com/registryctl/registryctl/internal/cli"
@@ -46,6 +47,8 @@ func TestRevisionIsIn(t *testing.T) {
 		{"a duplicate removed", "a\na\n", "a\n", "a\n", true},
 		{"a duplicate not removed", "a\na\n", "a\n", "a\na\n", false},
 		{"added to a text without a last newline", "a", "a\nb\n", "a\nb\n", true},
+		{"nothing but a last newline", "a", "a\n", "a\n", true},
+		{"not even a last newline", "a", "a\n", "a", false},
 		{"made", "", "a\n", "a\n", true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -181,7 +184,7 @@ func TestEdit(t *testing.T) {
 		{name: "others always are", before: conflict, times: 1 << 30, err: "others have changed secret ns/name again and again for 200ms; nothing was written"},
 		{name: "the connection breaks before it is written", before: hangUp, times: 2, puts: 3, written: true},
 		{name: "the connection breaks after it was written", after: hangUp, times: 1, puts: 1, written: true},
-		{name: "the connection always breaks before", before: hangUp, times: 1 << 30, err: "the connection broke while secret ns/name was written, which may have been done or not"},
+		{name: "the connection always breaks before", before: hangUp, times: 1 << 30, err: "no clear answer came to the write of secret ns/name, which may have been done or not"},
 		{name: "the server has a moment", before: internal, times: 2, puts: 3, written: true},
 		{name: "the server has a moment after it was written", after: internal, times: 1, puts: 1, written: true},
 		{name: "the server refuses it", before: invalid, times: 1 << 30, puts: 1, err: "the cluster refuses it: as told"},
@@ -293,4 +296,19 @@ func TestInterrupt(t *testing.T) {
 			assert.Equal(t, 1, f.puts())
 		})
 	}
+}
+
+// A login that fails is no cluster that is away; of what a program says of it only the
+// first line is repeated.
+func TestLoginFails(t *testing.T) {
+	client, err := dynamic.NewForConfig(&rest.Config{Host: "https://127.0.0.1:1", ExecProvider: &clientcmdapi.ExecConfig{
+		APIVersion: "client.authentication.k8s.io/v1", Command: "no-such-program", InteractiveMode: clientcmdapi.NeverExecInteractiveMode,
+		InstallHint: "It is to be had somewhere.",
+	}})
+	require.NoError(t, err)
+	s := &secret{client: client, namespace: "ns", name: "name"}
+	_, err = s.Read(t.Context())
+	require.ErrorContains(t, err, "cannot log in to the cluster: exec: ")
+	assert.NotContains(t, err.Error(), "\n")
+	assert.NotContains(t, err.Error(), "somewhere")
 }

@@ -87,6 +87,8 @@ func (s *secret) explain(ctx context.Context, err error) error {
 		return ctx.Err()
 	}
 	switch code := codeOf(err); {
+	case loginError.MatchString(err.Error()):
+		return cli.Fail("log in to it again", "cannot log in to the cluster: %s", loginError.FindStringSubmatch(err.Error())[1])
 	case code == 0:
 		return cli.Fail("kubectl cluster-info shows whether it is there", "cannot reach the cluster: %w", err)
 	case code == http.StatusUnauthorized:
@@ -100,6 +102,10 @@ func (s *secret) explain(ctx context.Context, err error) error {
 	}
 	return cli.Fail("", "the cluster refuses it: %w", err)
 }
+
+// loginError is the error of a program that the kubeconfig names to log in with.
+// What it goes on with is advice over many lines.
+var loginError = regexp.MustCompile(`getting credentials: ([^\n]*)`)
 
 // missingVerb returns which one no Role allows, and "" if the server forbids the
 // request for another reason.
@@ -122,7 +128,7 @@ func (s *secret) forbidden(verb string) error {
 
 // unsure is the error of an edit that may have been made.
 func (s *secret) unsure(ctx context.Context, err error) error {
-	return cli.Fail(program+" list shows whether it was", "the connection broke while %s was written, which may have been done or not: %v", s, s.explain(ctx, err))
+	return cli.Fail(program+" list shows whether it was", "no clear answer came to the write of %s, which may have been done or not: %v", s, s.explain(ctx, err))
 }
 
 func isImmutable(object *unstructured.Unstructured) bool {

@@ -23,12 +23,12 @@ type flags struct {
 	create  bool
 	made    creation
 	dryRun  bool
-	retry   time.Duration
+	retry   cli.Duration
 }
 
 // open returns the store that the flags name.
 func (f *flags) open(access cli.Access) (cli.Store, string) {
-	s := &secret{name: f.secret, key: f.key, access: access, dryRun: f.dryRun, patience: f.retry}
+	s := &secret{name: f.secret, key: f.key, access: access, dryRun: f.dryRun, patience: time.Duration(f.retry)}
 	if f.create {
 		s.creation = &f.made
 	}
@@ -45,11 +45,19 @@ func (f *flags) open(access cli.Access) (cli.Store, string) {
 		if config, s.namespace, s.err = f.config(); s.err == nil {
 			s.client, s.err = dynamic.NewForConfig(config)
 		}
-	}
-	if s.dryRun {
-		return s, s.String() + " (server dry run)"
+		if s.err == nil && len(content.IsDNS1123Label(s.namespace)) > 0 {
+			s.err = cli.Misuse("", "--namespace takes the name of a namespace and nothing else")
+		}
 	}
 	return s, s.String()
+}
+
+// dryRunNote is what kubectl says then.
+func (f *flags) dryRunNote() string {
+	if f.dryRun {
+		return "(server dry run)"
+	}
+	return ""
 }
 
 // config returns how to reach the cluster, and the namespace that is meant there.
@@ -84,7 +92,8 @@ func (f *flags) adapt(root *cobra.Command) {
 	persistent.VisitAll(func(flag *pflag.Flag) { flag.Hidden = !slices.Contains(shown, flag.Name) })
 	persistent.StringVar(&f.secret, "secret", "", "NAME of the Secret")
 	persistent.StringVar(&f.key, "key", "", "KEY in it that holds the users; else guessed")
-	persistent.DurationVar(&f.retry, "retry-timeout", time.Minute, "TIME to try an edit again")
+	f.retry = cli.Duration(time.Minute)
+	persistent.Var(&f.retry, "retry-timeout", "TIME to try an edit again")
 	f.complete(root)
 
 	for _, cmd := range root.Commands() {
@@ -108,6 +117,7 @@ func (f *flags) addDryRun(cmd *cobra.Command) {
 	local := cmd.Flags()
 	if plan := local.Lookup("dry-run"); plan != nil {
 		plan.Value = dryRun{server: &f.dryRun, plan: plan.Value}
+		plan.Usage += "; =server tries it"
 	} else {
 		local.Var(dryRun{server: &f.dryRun}, "dry-run", `HOW is server: check it there, keep nothing`)
 	}
@@ -130,14 +140,16 @@ func (d dryRun) Type() string   { return "string" }
 
 func (d dryRun) Set(s string) error {
 	*d.server = s == "server"
+	plan, known := map[string]string{"server": "false", "none": "false", "client": "true"}[s]
 	switch {
-	case s == "server" || s == "none":
-		return nil
-	case d.plan != nil && s == "client":
-		return d.plan.Set("true")
-	case d.plan == nil:
+	case d.plan == nil && (!known || s == "client"):
 		return cli.FlagProblem("takes server or none")
-	case d.plan.Set(s) != nil:
+	case d.plan == nil:
+		return nil
+	case !known:
+		plan = s
+	}
+	if d.plan.Set(plan) != nil {
 		return cli.FlagProblem("takes client, server or none")
 	}
 	return nil

@@ -35,10 +35,11 @@ func main() {
 func newProgram() cli.Program {
 	f := new(flags)
 	return cli.Program{
-		Name:  program,
-		Flag:  "--secret",
-		Stale: "the Pod of a registry sees an edit within a minute or two, and never one of a Secret that it mounts by subPath",
-		Open:  f.open,
-		Adapt: f.adapt,
+		Name:   program,
+		Flag:   "--secret",
+		Stale:  "the Pod of a registry sees an edit within a minute or two, and never one of a Secret that it mounts by subPath",
+		Open:   f.open,
+		DryRun: f.dryRunNote,
+		Adapt:  f.adapt,
 	}
 }

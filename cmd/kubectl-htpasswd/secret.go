@@ -76,7 +76,7 @@ func (s *secret) String() string { return "secret " + s.namespace + "/" + s.name
 // Read returns the text. For an edit it fails as well where that would be refused.
 func (s *secret) Read(ctx context.Context) (*htpasswd.File, error) {
 	object, err := s.get(ctx)
-	if err == nil && s.access != cli.ToRead {
+	if err == nil && (s.access == cli.ToEdit || s.access == cli.ToCreate) {
 		err = s.mayWrite(ctx, object)
 	}
 	if err != nil {
@@ -142,7 +142,7 @@ func (s *secret) get(ctx context.Context) (*unstructured.Unstructured, error) {
 		return object, nil
 	case !apierrors.IsNotFound(err):
 		return nil, failed(err)
-	case s.access != cli.ToCreate:
+	case !s.mayCreate():
 		return nil, cli.Fail("is it the right one? -n names the namespace, --secret the Secret", "%w", absent(s.String()+" not found"))
 	case s.creation == nil:
 		return nil, cli.Fail("--create makes it", "%s not found", s)
@@ -226,19 +226,30 @@ func (s *secret) find(object *unstructured.Unstructured, values map[string]strin
 	case key != "":
 	case len(known) == 1:
 		return known[0], nil
-	case len(all) == 1 && kind == "Opaque": // the keys of other types have a meaning of their own
+	case len(all) == 1 && !s.creates() && !hasOwnKeys(kind): // else the key may be what is to be made
 		return all[0], nil
 	case len(all) > 0:
 		return "", cli.Misuse("--key names the one", "which key of %s holds the users? it has %s", s, strings.Join(all, ", "))
 	default:
 		key = defaultKey
 	}
-	if _, ok := values[key]; ok || s.access == cli.ToCreate && s.creation != nil {
+	if _, ok := values[key]; ok || s.creates() {
 		return key, nil
 	}
 	missing := absent(fmt.Sprintf("%s has no key %s; it has %s", s, key, cmp.Or(strings.Join(all, ", "), "none")))
-	if s.access == cli.ToCreate {
+	if s.mayCreate() {
 		return "", cli.Fail("--create adds it", "%v", missing)
 	}
 	return "", cli.Fail("--key names another", "%w", missing)
 }
+
+// hasOwnKeys reports whether Kubernetes or Helm say what the keys of a Secret of this
+// type mean.
+func hasOwnKeys(kind string) bool {
+	return strings.Contains(kind, "kubernetes.io/") || strings.HasPrefix(kind, "helm.sh/")
+}
+
+// mayCreate reports whether the command is one that can make what is not there,
+// creates whether it is to.
+func (s *secret) mayCreate() bool { return s.access == cli.ToCreate || s.access == cli.ToPlan }
+func (s *secret) creates() bool   { return s.mayCreate() && s.creation != nil }

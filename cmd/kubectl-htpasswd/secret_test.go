@@ -34,6 +34,10 @@ func TestKey(t *testing.T) {
 		{name: "two are known", keys: []string{"auth", "users"}, err: "which key of secret ns/name holds the users? it has auth, users"},
 		{name: "the only one, of a type that gives it a meaning", keys: []string{".dockerconfigjson"}, kind: "kubernetes.io/dockerconfigjson", err: "which key"},
 		{name: "the known one, of whatever type", keys: []string{"auth"}, kind: "kubernetes.io/basic-auth", want: "auth"},
+		{name: "the only one, of a type of somebody's own", keys: []string{"people"}, kind: "example.com/users", want: "people"},
+		{name: "the only one, where one is to be made", keys: []string{"people"}, access: cli.ToCreate, create: true, err: "which key of secret ns/name holds the users? it has people"},
+		{name: "the known one, where one is to be made", keys: []string{"users"}, access: cli.ToCreate, create: true, want: "users"},
+		{name: "the given one is not to be made by a plan", keys: []string{"a"}, given: "b", access: cli.ToPlan, err: "has no key b"},
 		{name: "none at all", err: "secret ns/name has no key htpasswd; it has none"},
 		{name: "none at all, to be made", access: cli.ToCreate, create: true, want: "htpasswd"},
 		{name: "the given one is missing", keys: []string{"a"}, given: "b", err: "secret ns/name has no key b; it has a"},
@@ -57,7 +61,7 @@ func TestKey(t *testing.T) {
 			key, _, err := s.text(&unstructured.Unstructured{Object: map[string]any{"type": kind, "data": values}})
 			if tt.err != "" {
 				require.ErrorContains(t, err, tt.err)
-				assert.Equal(t, tt.access != cli.ToCreate && strings.Contains(tt.err, "has no key"), errors.Is(err, fs.ErrNotExist))
+				assert.Equal(t, tt.access == cli.ToRead && strings.Contains(tt.err, "has no key"), errors.Is(err, fs.ErrNotExist))
 				return
 			}
 			require.NoError(t, err)

@@ -41,7 +41,7 @@ for a warning as well.`),
 	flags := cmd.Flags()
 	flags.StringSliceVar(&servers, "for", []string{string(lint.Registry)}, "SERVER: registry, nginx or apache")
 	flags.BoolVar(&c.fix, "fix", false, "mend what needs no guess")
-	flags.BoolVar(&c.dryRun, "dry-run", false, "with --fix: say what it would do, and do nothing")
+	flags.BoolVar(&c.dryRun, "dry-run", false, "with --fix: only say what it would do")
 	flags.BoolVar(&c.strict, "strict", false, "exit 7 for a warning as well")
 	format.registerOutput(cmd)
 	_ = cmd.RegisterFlagCompletionFunc("for", cobra.FixedCompletions([]string{"registry", "nginx", "apache"}, cobra.ShellCompDirectiveNoFileComp))
@@ -109,7 +109,7 @@ func (c check) run(cmd *cobra.Command) error {
 		}
 	}
 	for i, f := range report.Findings { // the JSON has them all
-		report.Findings[i].Hint = c.app.adapt(f.Hint)
+		report.Findings[i].Hint = c.app.translate(f.Hint)
 	}
 	if err := c.write(t, report); err != nil {
 		return err
@@ -137,7 +137,7 @@ func (c check) write(t target, report checkReport) error {
 
 func (c check) writeText(w io.Writer, report checkReport) {
 	verb := "fixed"
-	if c.dryRun {
+	if c.dryRun || c.app.dryRunNote() != "" {
 		verb = "would fix"
 	}
 	for _, change := range report.Changes {

@@ -146,7 +146,18 @@ func unknownCommand(group *cobra.Command, typed string) error {
 	return fail(exitUsage, hint, "unknown command %s for %q", shown(typed), group.CommandPath())
 }
 
-// say tells a person what was done.
+// did tells a person what was done, or only tried.
+func (a *app) did(format string, args ...any) { a.say(format+a.dryRunNote(), args...) }
+
+// dryRunNote is what is said of an edit that is only tried, if it is.
+func (a *app) dryRunNote() string {
+	if a.other == nil || a.other.DryRun() == "" {
+		return ""
+	}
+	return " " + a.other.DryRun()
+}
+
+// say tells a person something besides.
 func (a *app) say(format string, args ...any) {
 	if !a.quiet {
 		fmt.Fprintf(a.err, "%s: %s\n", a.name, oneLine(fmt.Sprintf(format, args...)))

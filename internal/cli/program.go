@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"io"
 	"strings"
 
@@ -19,6 +20,10 @@ type Program struct {
 	// store.
 	Open func(Access) (Store, string)
 
+	// DryRun returns what stands behind the words for what was done, such as "(server
+	// dry run)", where it was only tried, and else nothing.
+	DryRun func() string
+
 	// Adapt gives the tree of commands the flags and the help of the program.
 	Adapt func(root *cobra.Command)
 }
@@ -28,11 +33,13 @@ type Access int
 
 // For an edit, Read fails where the edit would be refused, so that no password is
 // asked for in vain. ToCreate is for an edit that can make the text: one that is
-// not there is fs.ErrNotExist then.
+// not there is fs.ErrNotExist then. ToPlan is for what such an edit would do, by
+// somebody who need not be allowed to.
 const (
 	ToRead Access = iota
 	ToEdit
 	ToCreate
+	ToPlan
 )
 
 // Main is for the program what the function is for registryctl.
@@ -58,9 +65,9 @@ func (p Program) newRoot(a *app) *cobra.Command {
 	return root
 }
 
-// adapt gives a hint the program's own names for commands and the flag, which a
-// hint has as registryctl has them.
-func (p Program) adapt(hint string) string {
+// translate gives a hint the program's own names for commands and the flag, which
+// it has as registryctl has them.
+func (p Program) translate(hint string) string {
 	return strings.NewReplacer(
 		program+" user ", p.Name+" ",
 		program+" ", p.Name+" ",
@@ -68,21 +75,28 @@ func (p Program) adapt(hint string) string {
 	).Replace(hint)
 }
 
-// adapt does so for whichever program runs.
-func (a *app) adapt(hint string) string {
+// translate does so for whichever program runs.
+func (a *app) translate(hint string) string {
 	if a.other == nil {
 		return hint
 	}
-	return a.other.adapt(hint)
+	return a.other.translate(hint)
 }
 
 // Fail returns an error of a store, for exit status 1, with a hint of what to do
 // next, which may be empty.
-func Fail(hint, format string, args ...any) error { return fail(exitIO, hint, format, args...) }
+func Fail(hint, format string, args ...any) error {
+	return &failure{status: exitIO, err: fmt.Errorf(format, args...), hint: hint, own: true}
+}
 
 // Misuse returns an error of flags, for exit status 2, with such a hint.
-func Misuse(hint, format string, args ...any) error { return fail(exitUsage, hint, format, args...) }
+func Misuse(hint, format string, args ...any) error {
+	return &failure{status: exitUsage, err: fmt.Errorf(format, args...), hint: hint, own: true}
+}
 
 // A FlagProblem is what a flag of the program says of a bad value, without
 // repeating it, such as "takes none or server".
 type FlagProblem = flagProblem
+
+// A Duration is the value of a flag that takes a time, and none below zero.
+type Duration = durationFlag

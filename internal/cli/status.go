@@ -37,6 +37,7 @@ type failure struct {
 	status status
 	err    error
 	hint   string
+	own    bool // the hint has the names of the program that runs
 }
 
 func (f *failure) Error() string { return f.err.Error() }
@@ -44,7 +45,7 @@ func (f *failure) Unwrap() error { return f.err }
 
 // fail makes a failure; the hint may be empty.
 func fail(s status, hint, format string, args ...any) error {
-	return &failure{s, fmt.Errorf(format, args...), hint}
+	return &failure{status: s, err: fmt.Errorf(format, args...), hint: hint}
 }
 
 // report prints the error, if there is one, and returns the exit status. It is
@@ -68,8 +69,11 @@ func (a *app) report(err error) status {
 	if errors.Is(err, errOutput) {
 		f.hint = "" // those of files do not fit
 	}
+	if !f.own {
+		f.hint = a.translate(f.hint)
+	}
 	if f.hint != "" {
-		fmt.Fprintf(a.err, "%s: hint: %s\n", a.name, oneLine(a.adapt(f.hint)))
+		fmt.Fprintf(a.err, "%s: hint: %s\n", a.name, oneLine(f.hint))
 	}
 	return f.status
 }
@@ -88,22 +92,22 @@ func oneLine(s string) string {
 // has, and its hint.
 func classify(err error) *failure {
 	if errors.Is(err, context.Canceled) {
-		return &failure{exitInterrupted, errors.New("interrupted"), ""}
+		return &failure{status: exitInterrupted, err: errors.New("interrupted")}
 	}
 	var f *failure
 	if errors.As(err, &f) {
-		return &failure{f.status, err, f.hint}
+		return &failure{f.status, err, f.hint, f.own}
 	}
 	// The file is fine: it is the edit that would make a line too long.
 	if errors.Is(err, htpasswd.ErrLineTooLong) && !errors.As(err, new(*htpasswd.ParseError)) {
-		return &failure{exitFormat, err, "nothing was changed; shorten what stands behind the hash in the user's line"}
+		return &failure{status: exitFormat, err: err, hint: "nothing was changed; shorten what stands behind the hash in the user's line"}
 	}
 	for _, c := range classes {
 		if errors.Is(err, c.is) {
-			return &failure{c.status, err, c.hint}
+			return &failure{status: c.status, err: err, hint: c.hint}
 		}
 	}
-	return &failure{exitIO, err, ""}
+	return &failure{status: exitIO, err: err}
 }
 
 var classes = []struct {

@@ -50,6 +50,9 @@ func (a *app) openForEdit() target { return a.target(ToEdit, 0) }
 // openOrCreate is open for an edit that may create the file, with this mode.
 func (a *app) openOrCreate(mode fs.FileMode) target { return a.target(ToCreate, mode) }
 
+// openToPlan is open for saying what such an edit would do.
+func (a *app) openToPlan() target { return a.target(ToPlan, 0) }
+
 func (a *app) target(access Access, mode fs.FileMode) target {
 	switch {
 	case a.other != nil:
@@ -59,7 +62,7 @@ func (a *app) target(access Access, mode fs.FileMode) target {
 		return target{Store: &stream{in: a.in, out: a.out}, name: "the input", isStream: true}
 	}
 	s := a.fileStore()
-	s.forEdit, s.Create, s.Mode = access != ToRead, access == ToCreate, mode
+	s.forEdit, s.Create, s.Mode = access != ToRead, access == ToCreate || access == ToPlan, mode
 	return target{Store: s, name: s.Path, path: s.Path, unnamed: s.makeFolder}
 }
 

@@ -59,9 +59,12 @@ the password is refused.`),
 		switch {
 		case update && source.generate:
 			return fail(exitUsage, program+" user passwd --generate sets a new one", "--update and --generate exclude each other: a new password each time is never up to date")
-		case printOnly && (update || source.generate || cmd.Flags().Changed("mode")):
-			return fail(exitUsage, "", "--print goes with neither --update, --generate nor --mode")
 		case printOnly:
+			for _, other := range []string{"update", "generate", "mode"} {
+				if cmd.Flags().Changed(other) {
+					return fail(exitUsage, "", "--print and --%s exclude each other", other)
+				}
+			}
 			return a.printUser(cmd, &source, args[0])
 		}
 		add := userAdd{app: a, cmd: cmd, source: &source, user: args[0], target: a.openOrCreate(mode.perm()), update: update}
@@ -165,12 +168,12 @@ func (c userAdd) write(s secret, h htpasswd.Hash, missing bool) error {
 		return cannot("add", c.user, c.target, err)
 	}
 	if missing && first {
-		c.app.say("created %s", c.target.name)
+		c.app.did("created %s", c.target.name)
 	}
 	if exists {
-		c.app.say("set the password of %q in %s", c.user, c.target.name)
+		c.app.did("set the password of %q in %s", c.user, c.target.name)
 	} else {
-		c.app.say("added %q to %s", c.user, c.target.name)
+		c.app.did("added %q to %s", c.user, c.target.name)
 	}
 	return cmp.Or(c.source.reveal(c.user, s), err)
 }

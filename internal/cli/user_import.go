@@ -58,7 +58,7 @@ Exit status: 8 with --exit-code, where the plan changes anything; 5 a password,
 	format.register(cmd, "format", "", "FORMAT of the list, else guessed: ")
 	flags.BoolVar(&c.prune, "prune", false, "remove users that are not listed")
 	flags.BoolVar(&c.allowEmpty, "allow-empty", false, "with --prune: take a list without any entry")
-	flags.BoolVar(&c.dryRun, "dry-run", false, "print what would be done, and do nothing")
+	flags.BoolVar(&c.dryRun, "dry-run", false, "only print what would be done")
 	flags.BoolVar(&c.exitCode, "exit-code", false, "with --dry-run: exit 8 if anything would change")
 	flags.BoolVar(&c.generate, "generate", false, "make a password for who is new and has none")
 	c.cost.register(cmd)
@@ -74,10 +74,8 @@ Exit status: 8 with --exit-code, where the plan changes anything; 5 a password,
 			return err
 		}
 		c.target = a.openOrCreate(mode.perm())
-		if c.dryRun && a.other != nil {
-			// A file is only looked at before its edit. Another store asks whether it may
-			// be written, which a plan does not need.
-			c.target = a.open()
+		if c.dryRun {
+			c.target = a.openToPlan()
 		}
 		return c.run(cmd.Context(), format.value)
 	}
@@ -100,11 +98,13 @@ func (c *userImport) check() error {
 	case c.list == "-" && c.app.file == "-":
 		return fail(exitUsage, "name the list, or the file with -f", "standard input cannot be both the file and the list")
 	case c.exitCode && !c.dryRun:
-		return fail(exitUsage, "", "--exit-code goes with --dry-run")
+		return fail(exitUsage, "", "--exit-code goes with --dry-run, for which nothing is changed")
 	case c.allowEmpty && !c.prune:
 		return fail(exitUsage, "", "--allow-empty goes with --prune")
-	case c.generate && (c.app.file == "-" || c.json) && !c.dryRun:
-		return fail(exitUsage, "name a file with -f, and leave out -o json", "standard output is for the generated passwords")
+	case c.generate && c.app.file == "-" && !c.dryRun:
+		return fail(exitUsage, "name a file with -f", "standard output is for the generated passwords")
+	case c.generate && c.json && !c.dryRun:
+		return fail(exitUsage, "leave out -o json", "standard output is for the generated passwords")
 	case c.app.file == "-" && c.json && !c.dryRun:
 		return fail(exitUsage, "name a file with -f", "standard output cannot be both the file and the report")
 	}
@@ -138,9 +138,9 @@ func (c *userImport) run(ctx context.Context, format string) error {
 	case err != nil:
 		return fmt.Errorf("cannot import: %w", err)
 	case missing && changed:
-		c.app.say("created %s", c.target.name)
+		c.app.did("created %s", c.target.name)
 	}
-	c.app.say("%s: %s", c.target.name, done.summary())
+	c.app.did("%s: %s", c.target.name, done.summary())
 	c.app.warnOfCost(plan.highestCost(done))
 	if c.json {
 		return c.printPlan(plan, done)

@@ -65,6 +65,6 @@ func (a *app) userPasswd(cmd *cobra.Command, source *passwordSource, user string
 	if !made(err) {
 		return cannot("set the password of", user, t, err)
 	}
-	a.say("set the password of %q in %s", user, t.name)
+	a.did("set the password of %q in %s", user, t.name)
 	return cmp.Or(source.reveal(user, s), err)
 }

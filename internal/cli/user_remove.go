@@ -55,7 +55,11 @@ func (a *app) userRemove(cmd *cobra.Command, users []string, ifExists bool) erro
 		return nil
 	})
 	if ifExists && errors.Is(err, fs.ErrNotExist) {
-		a.say("there is no %s", t.name)
+		if a.other != nil { // what is not there is the text, or what holds it
+			a.say("%v", err)
+		} else {
+			a.say("there is no %s", t.name)
+		}
 		return nil
 	}
 	if !made(err) {
@@ -65,7 +69,7 @@ func (a *app) userRemove(cmd *cobra.Command, users []string, ifExists bool) erro
 		if absent[user] {
 			a.say("%s is not in %s", shown(user), t.name)
 		} else {
-			a.say("removed %q from %s", user, t.name)
+			a.did("removed %q from %s", user, t.name)
 		}
 	}
 	return err

@@ -27,7 +27,7 @@ func (a *app) newUserRename() *cobra.Command {
 			case !made(err):
 				return cannot("rename", from, t, err)
 			}
-			a.say("renamed %q to %q in %s", from, to, t.name)
+			a.did("renamed %q to %q in %s", from, to, t.name)
 			return err
 		},
 	}

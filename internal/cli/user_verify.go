@@ -143,7 +143,7 @@ func (v userVerify) lookup(ctx context.Context) (htpasswd.Entry, verdict) {
 		switch {
 		case errors.As(err, &malformed):
 			reason = malformedFile
-		case errors.Is(err, fs.ErrNotExist):
+		case errors.Is(err, fs.ErrNotExist), v.target.name == "": // nor was one named
 			reason = noFile
 		case ctx.Err() != nil:
 			reason = ""

@@ -232,8 +232,8 @@ func TestVerifyOutcomes(t *testing.T) {
 	}
 }
 
-// What the file says, beside a registry that lets everybody in who has a password.
-func TestVerifyFileBeside(t *testing.T) {
+// hospitableRegistry lets everybody in who has a password.
+func hospitableRegistry(t *testing.T) (url string) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") == "" {
 			w.Header().Set("WWW-Authenticate", "Basic realm=x")
@@ -241,6 +241,12 @@ func TestVerifyFileBeside(t *testing.T) {
 		}
 	}))
 	t.Cleanup(s.Close)
+	return s.URL
+}
+
+// What the file says, beside a registry that lets the user in.
+func TestVerifyFileBeside(t *testing.T) {
+	url := hospitableRegistry(t)
 	folder := t.TempDir()
 	for _, tt := range []struct{ file, reason, says string }{
 		{create(t, fileOf(t, "elton:d0cker")), "accepted", "lets them in"},
@@ -254,18 +260,18 @@ func TestVerifyFileBeside(t *testing.T) {
 		{filepath.Join(folder, "absent"), "no-file", "does not exist here"},
 		{folder, "unreadable-file", "cannot be read here"},
 	} {
-		v := verifyBy(t, "d0cker", "--registry", s.URL, "-f", tt.file, "-o", "json")
+		v := verifyBy(t, "d0cker", "--registry", url, "-f", tt.file, "-o", "json")
 		assert.Equal(t, 0, v.status)
-		assert.Equal(t, "registryctl: "+s.URL+" lets \"elton\" in; "+tt.file+" "+tt.says+"\n", v.stderr)
+		assert.Equal(t, "registryctl: "+url+" lets \"elton\" in; "+tt.file+" "+tt.says+"\n", v.stderr)
 		var report verifyReport
 		require.NoError(t, json.Unmarshal([]byte(v.stdout), &report))
-		assert.Equal(t, verifyReport{"elton", true, "accepted", tt.file, tt.reason, s.URL}, report)
+		assert.Equal(t, verifyReport{"elton", true, "accepted", tt.file, tt.reason, url}, report)
 	}
 	t.Chdir(folder)
 	t.Setenv(fileVariable, "")
-	assert.Equal(t, verifyRun{0, "", "registryctl: " + s.URL + " lets \"elton\" in\n"}, verifyBy(t, "d0cker", "--registry", s.URL))
+	assert.Equal(t, verifyRun{0, "", "registryctl: " + url + " lets \"elton\" in\n"}, verifyBy(t, "d0cker", "--registry", url))
 	t.Setenv(fileVariable, "absent") // which somebody has named
-	assert.Equal(t, verifyRun{0, "", "registryctl: " + s.URL + " lets \"elton\" in; absent does not exist here\n"}, verifyBy(t, "d0cker", "--registry", s.URL))
+	assert.Equal(t, verifyRun{0, "", "registryctl: " + url + " lets \"elton\" in; absent does not exist here\n"}, verifyBy(t, "d0cker", "--registry", url))
 }
 
 // A certificate for another name, which no --ca-cert helps with.
