@@ -82,16 +82,11 @@ func ParseHash(text string) (Hash, error) {
 }
 
 // newHash is a Hash of any text, of an unknown scheme if need be. Of a bcrypt hash
-// the registry looks at no byte behind it; one that only other servers take they
-// end at a colon.
+// the registry looks at no byte behind it.
 func newHash(text string) Hash {
 	cost, ok := crypt.Cost(text)
 	if ok {
 		text = text[:crypt.BcryptLen]
-	} else if field := text[:crypt.FieldLen(text)]; field != text {
-		if _, n := crypt.Scan(field); n == len(field) && n > 0 {
-			text = field
-		}
 	}
 	return Hash{text: &text, cost: uint8(cost)}
 }

@@ -73,16 +73,6 @@ func TestParseHash(t *testing.T) {
 	}
 }
 
-// Where a field of its own stands behind it, nginx and Apache httpd take the hash
-// that is before the colon.
-func TestForeignHashWithAThirdField(t *testing.T) {
-	f := parse(t, "elton:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=:Elton Stoneman\nfrancis:no:hash\n")
-	require.NoError(t, f.Verify("elton", []byte("password")))
-	require.Equal(t, ErrMismatch, f.Verify("elton", []byte("passwort")))
-	e, _ := f.Lookup("francis")
-	require.Equal(t, "no:hash", e.Hash.Encoded())
-}
-
 func TestForeignHashesAreVerified(t *testing.T) {
 	h := parseHash(t, "{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=")
 	require.NoError(t, h.Verify([]byte("password")))

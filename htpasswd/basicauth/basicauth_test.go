@@ -61,6 +61,7 @@ func TestVerify(t *testing.T) {
 		"blank: " + hashed(t, "d0cker"),
 		"plain:{PLAIN}d0cker",
 		"sha:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=", // password
+		"third:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=:Third Field",
 		"ssha:{SSHA}p4h+p4bGWpFuP5W30GiAMTBkb4ebVv2cUAAELg==",
 		"apr1:" + apr1,
 	}, "\n")
@@ -95,6 +96,7 @@ func TestVerify(t *testing.T) {
 			{"blank", "d0cker", false},
 			{"plain", "d0cker", false},
 			{"sha", "password", legacy},
+			{"third", "password", legacy},
 			{"sha", "passwort", false},
 			{"ssha", "a", legacy},
 			{"apr1", "", false},

@@ -7,9 +7,9 @@ type Effort struct {
 	Salt   int // bytes, where each round hashes the salt
 }
 
-// FieldLen is how many bytes of s stand before a colon: where nginx and Apache httpd, which take the other schemes, end a
-// hash. The registry ends none, and of bcrypt's none has to be.
-func FieldLen[T string | []byte](s T) int {
+// fieldLen is how many bytes of s stand before a colon: where nginx and Apache httpd, which take the other schemes, end a
+// hash.
+func fieldLen[T string | []byte](s T) int {
 	for i := range len(s) {
 		if s[i] == ':' {
 			return i
@@ -28,7 +28,7 @@ func Assess[T string | []byte](s T) (e Effort, n int) {
 		}
 		return Effort{Scheme: Bcrypt, Rounds: cost}, BcryptLen
 	}
-	s = s[:FieldLen(s)]
+	s = s[:fieldLen(s)]
 	h := parse(string(s))
 	if h.sum == nil || h.size != len(s) || h.rounds > MaxRounds {
 		return Effort{}, 0
