@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/registryctl/registryctl/htpasswd"
 	"github.com/registryctl/registryctl/internal/peer"
 )
 
@@ -124,6 +125,9 @@ func typeLines(t *testing.T, program string, b block) {
 		}
 		if isNotRun(line) {
 			continue
+		}
+		if strings.HasPrefix(line, "openssl ") {
+			peer.Need(t, "openssl")
 		}
 		line = strings.ReplaceAll(line, "localhost:5000", startLoginServer(t))
 		status, seen := typeLine(t, program, dir, line)
@@ -252,8 +256,9 @@ func assertEscaped(t *testing.T, b block) {
 			assert.Equal(t, 6, strings.Count(hash, "$"), "%s: doubled for compose", hash)
 			hash = strings.ReplaceAll(hash, "$$", "$")
 		}
-		assert.Len(t, hash, 60, "a bcrypt hash")
-		assert.Equal(t, 3, strings.Count(hash, "$"), hash)
+		h, err := htpasswd.ParseHash(hash)
+		require.NoError(t, err, hash)
+		assert.NoError(t, h.Verify([]byte("d0cker")), hash)
 	}
 	assert.NotContains(t, text, "\t")
 }
