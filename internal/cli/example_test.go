@@ -27,9 +27,6 @@ import (
 // examplePassword is that of every user in the examples.
 const examplePassword = "d0cker"
 
-// exampleHash is its hash.
-const exampleHash = "$2y$04$nqgXJbxWx3BLfgdqva9c2uIJ6shG6Bg8r44Hvx9v3Hq9wiT2Bt0wC"
-
 // powerShell marks a line that is for PowerShell: a comment, so that the line can
 // be pasted as it is.
 const powerShell = " # PowerShell"

@@ -26,6 +26,9 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){program: func() { os.Exit(mainWatched()) }})
 }
 
+// exampleHash is of d0cker.
+const exampleHash = "$2y$04$nqgXJbxWx3BLfgdqva9c2uIJ6shG6Bg8r44Hvx9v3Hq9wiT2Bt0wC"
+
 // TestScript runs what a person types and compares what they see.
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -33,8 +36,8 @@ func TestScript(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv(fileVariable, "")
 			path, err := exec.LookPath(program)
-			env.Setenv("PROGRAM", path)                                                        // to link to
-			env.Setenv("HASH", "$2y$04$nqgXJbxWx3BLfgdqva9c2uIJ6shG6Bg8r44Hvx9v3Hq9wiT2Bt0wC") // of d0cker
+			env.Setenv("PROGRAM", path) // to link to
+			env.Setenv("HASH", exampleHash)
 			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
