@@ -45,9 +45,10 @@ var texts = map[string]text{
 		long: `Manage the htpasswd users in a Kubernetes or OpenShift Secret, without Apache:
 those of a registry, of OpenShift's HTPasswd identity provider, of Traefik, of
 an ingress controller.`,
-		more: `The users are in one key of the Secret. Without --key it is the only one that
-the Secret has, or the one named htpasswd, users or auth. What it holds is an
-htpasswd file, and the help of the commands calls it the file.
+		more: `The users are in one key of the Secret. Without --key it is the one named
+htpasswd, users or auth, or the only one that the Secret has, unless --create
+is to make one. What it holds is an htpasswd file, and the help of the commands
+calls it the file.
 
 An edit changes this key and nothing else: labels, annotations, owners, type and
 the other keys stay. If others edit the Secret at the same time, or the server
@@ -96,8 +97,11 @@ Each step of --cost doubles the time of every request to the registry. An
 update never lowers the cost of a hash unless --cost says so, and makes one
 below the default anew.
 
-Exit status: 0 done, or nothing to do; 6 without --update, the user is there; 5
-the password is refused.`,
+Exit status:
+
+  0  done, or nothing to do
+  5  the password is refused
+  6  the user is there, without --update, or the name is bad`,
 		examples: `  kubectl htpasswd add elton -n registry --secret registry-auth
   kubectl htpasswd add elton --secret registry-auth --generate
   kubectl htpasswd add elton --secret registry-auth --create`,
@@ -106,7 +110,10 @@ the password is refused.`,
 		more: `Where the password comes from, and which are refused, says "kubectl htpasswd
 help add".
 
-Exit status: 5 the password is refused, 6 no such user.`,
+Exit status:
+
+  5  the password is refused
+  6  no such user`,
 		examples: `  kubectl htpasswd passwd elton --secret registry-auth
   kubectl htpasswd passwd elton --secret registry-auth --generate`,
 	},
@@ -116,7 +123,9 @@ there. With --if-exists those who are not there, and a Secret that is not, are
 no error.`,
 		more: `Any name is taken, also one that could not be added.
 
-Exit status: 6 one of them is not there.`,
+Exit status:
+
+  6  one of them is not there`,
 		examples: `  kubectl htpasswd remove elton francis --secret registry-auth
   kubectl htpasswd remove francis --secret registry-auth --if-exists`,
 	},

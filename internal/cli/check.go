@@ -30,8 +30,10 @@ comment. --dry-run says what it would do.`,
 		Annotations: more(`"-o json" is {file, findings: [{kind, server, severity, line, column, user,
 message, hint}], changes: [{kind, line, done}]}.
 
-Exit status: 0 everybody listed can log in, 7 somebody cannot; with --strict 7
-for a warning as well.`),
+Exit status:
+
+  0  everybody listed can log in
+  7  somebody cannot, or with --strict: there is a warning`),
 		Example: `  registryctl check
   registryctl check --for registry --for nginx -f auth/registry.htpasswd
   registryctl check --fix`,

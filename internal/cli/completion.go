@@ -22,16 +22,20 @@ func (a *app) newCompletion() *cobra.Command {
 		Example: `  source <(registryctl completion bash)
   registryctl completion powershell | Out-String | iex # PowerShell`,
 	}
-	for _, shell := range []struct{ name, example string }{
-		{"bash", "source <(registryctl completion bash)"},
-		{"zsh", "registryctl completion zsh > \"${fpath[1]}/_registryctl\""},
-		{"fish", "registryctl completion fish > ~/.config/fish/completions/registryctl.fish"},
-		{"powershell", "registryctl completion powershell | Out-String | iex # PowerShell"},
+	const (
+		forSession = "The example turns it on;\nput that line into the profile of the shell to keep it."
+		forGood    = "The example installs it,\nfrom the next session on."
+	)
+	for _, shell := range []struct{ name, title, effect, example string }{
+		{"bash", "bash", forSession, "source <(registryctl completion bash)"},
+		{"zsh", "zsh", forGood, "registryctl completion zsh > \"${fpath[1]}/_registryctl\""},
+		{"fish", "fish", forGood, "registryctl completion fish > ~/.config/fish/completions/registryctl.fish"},
+		{"powershell", "PowerShell", forSession, "registryctl completion powershell | Out-String | iex # PowerShell"},
 	} {
 		cmd.AddCommand(&cobra.Command{
 			Use:               shell.name,
-			Short:             "Print the completion script of " + shell.name,
-			Long:              "Print the completion script of " + shell.name + ". The example turns it on; in the\nshell's profile it stays on.",
+			Short:             "Print the completion script of " + shell.title,
+			Long:              "Print the completion script of " + shell.title + ". " + shell.effect,
 			Example:           "  " + shell.example,
 			Args:              noOperands,
 			ValidArgsFunction: cobra.NoFileCompletions,

@@ -104,8 +104,8 @@ func helpOf(cmd *cobra.Command, all bool) string {
 	}
 	if !all && cmd.Name() != "help" {
 		what := "More"
-		if cmd.HasAvailableInheritedFlags() && !cmd.DisableFlagParsing {
-			what = "More, and the flags of every command"
+		if shorthand := firstShorthand(cmd.InheritedFlags()); shorthand != "" && !cmd.DisableFlagParsing {
+			what = "More, and flags such as -" + shorthand
 		}
 		program := cmd.Root().CommandPath()
 		fmt.Fprintf(&b, "\n%s: %s help%s\n", what, program, strings.TrimPrefix(cmd.CommandPath(), program))
@@ -113,10 +113,29 @@ func helpOf(cmd *cobra.Command, all bool) string {
 	return b.String()
 }
 
+// firstShorthand is that of the first flag by name that has one.
+func firstShorthand(flags *pflag.FlagSet) (shorthand string) {
+	flags.VisitAll(func(f *pflag.Flag) {
+		if shorthand == "" && !f.Hidden {
+			shorthand = f.Shorthand
+		}
+	})
+	return shorthand
+}
+
 // Synopsis is the command line in short.
 func Synopsis(cmd *cobra.Command) string {
 	if cmd.HasAvailableSubCommands() {
 		return cmd.CommandPath() + " COMMAND"
+	}
+	own := 0 // flags besides --help, which cobra adds now and then
+	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
+		if f.Name != "help" {
+			own++
+		}
+	})
+	if own == 0 {
+		return strings.TrimSuffix(cmd.UseLine(), " [flags]")
 	}
 	return cmd.UseLine()
 }

@@ -81,10 +81,17 @@ What differs from Apache's program:
   - A new file can be read by its owner only.
   - A flag of several letters is refused, except for --help.
 
-Exit status: 0 done, also -D of a user who is not there; 1 file, 2 usage, 3
-wrong password, two different ones or a cost out of range, 4 interrupted, 5 too
-long or a password that is refused, 6 user name refused or, with -v, unknown, 7
-the file is not one that the registry accepts, 10 another algorithm.`),
+Exit status:
+
+  0   done, also -D of a user who is not there
+  1   file
+  2   usage
+  3   wrong password, two different ones, or a cost out of range
+  4   interrupted
+  5   too long, or a password that is refused
+  6   user name refused or, with -v, unknown
+  7   the file is not one that the registry accepts
+  10  another algorithm`),
 		Example: `  registryctl htpasswd -Bbn elton "$PASSWORD"
   registryctl htpasswd -Bc auth/registry.htpasswd elton
   registryctl htpasswd -Bb auth\registry.htpasswd elton $env:PW # PowerShell`,

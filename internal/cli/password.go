@@ -159,7 +159,7 @@ func (p *passwordSource) promptNew(ctx context.Context, t *term.Terminal, user s
 		if err := htpasswd.ValidatePassword(password); err != nil {
 			return nil, err
 		}
-		again, err := promptOnce(ctx, t, fmt.Sprintf("Again, password for %q: ", user))
+		again, err := promptOnce(ctx, t, fmt.Sprintf("Repeat the password for %q: ", user))
 		if err != nil {
 			return nil, err
 		}

@@ -122,7 +122,7 @@ func TestPromptTwice(t *testing.T) {
 	s := start(t, "user", "add", "elton", "--cost", "4", "-f", file)
 	s.await(`New password for "elton": `, 1)
 	s.typeText("d0cker\n")
-	s.await(`Again, password for "elton": `, 1)
+	s.await(`Repeat the password for "elton": `, 1)
 	s.typeText("d0cker\n")
 	require.Equal(t, 0, s.exit("d0cker"), s.seen())
 	assert.Contains(t, s.seen(), `added "elton"`)
@@ -140,13 +140,13 @@ func TestPromptAsksAgainOnMismatch(t *testing.T) {
 	for n := 1; n <= 2; n++ {
 		s.await("New password", n)
 		s.typeText("d0cker\n")
-		s.await("Again", n)
+		s.await("Repeat", n)
 		s.typeText("r3gL4b\n")
 		s.await("the passwords differ", n)
 	}
 	s.await("New password", 3)
 	s.typeText("王小明\n")
-	s.await("Again", 3)
+	s.await("Repeat", 3)
 	s.typeText("王小明\n")
 	require.Equal(t, 0, s.exit("d0cker", "r3gL4b", "王"), s.seen())
 	assert.Equal(t, 0, verify(t, file, "elton", "王小明"))
@@ -158,7 +158,7 @@ func TestPromptGivesUpAfterThreeMismatches(t *testing.T) {
 	for n := 1; n <= promptAttempts; n++ {
 		s.await("New password", n)
 		s.typeText("d0cker\n")
-		s.await("Again", n)
+		s.await("Repeat", n)
 		s.typeText("r3gL4b\n")
 	}
 	require.Equal(t, int(exitMismatch), s.exit("d0cker", "r3gL4b"), s.seen())
@@ -202,7 +202,7 @@ func TestCtrlCWhileHashing(t *testing.T) {
 	s := start(t, "user", "add", "elton", "--cost", "17", "-f", file)
 	s.await("New password", 1)
 	s.typeText("d0cker\n")
-	s.await("Again", 1)
+	s.await("Repeat", 1)
 	s.typeText("d0cker\n")
 	require.Eventually(t, s.echo, 10*time.Second, time.Millisecond)
 	begun := time.Now()

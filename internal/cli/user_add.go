@@ -39,8 +39,11 @@ update never lowers the cost of a hash unless --cost says so, and makes one
 below the default anew. A file for a server that reads it as another user of
 its group wants --mode 0640; it does not work on Windows.
 
-Exit status: 0 done, or nothing to do; 6 without --update, the user is there; 5
-the password is refused.`),
+Exit status:
+
+  0  done, or nothing to do
+  5  the password is refused
+  6  the user is there, without --update, or the name is bad`),
 		Example: `  registryctl user add elton
   registryctl user add elton --generate
   $env:PW = (Get-Credential elton).GetNetworkCredential().Password # PowerShell

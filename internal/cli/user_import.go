@@ -42,8 +42,14 @@ With --dry-run the plan is printed: "+" to add, "~" to update, "-" to remove,
 "=" to leave alone. "-o json" is {file, users: [{user, action}]}, with the
 actions add, update, remove and keep. --generate prints "name,password" CSV.
 
-Exit status: 8 with --exit-code, where the plan changes anything; 5 a password,
-6 a name, 7 an entry that is wrong, by the first one in the list.`),
+Exit status:
+
+  5  a password is refused
+  6  a name is bad, or listed twice
+  7  an entry cannot be read, or its hash is not bcrypt
+  8  with --exit-code: the plan changes something
+
+Of several bad entries the first one in the list decides.`),
 		Example: `  registryctl user import users.csv
   registryctl user import users.json --prune --dry-run --exit-code
   registryctl user import C:\lists\users.csv -f C:\auth\htpasswd # PowerShell`,

@@ -25,7 +25,9 @@ hash and why one cannot log in, if so. No hash is ever shown.`,
 		Annotations: more(`"-o name" has each name once, a line each; "-o json" an array of {user, scheme,
 cost, line, problem}; "-o csv" the same with a header.
 
-Exit status: 7 the registry would refuse the file; what is there is listed.`),
+Exit status:
+
+  7  the registry would refuse the file; what is there is listed`),
 		Example: `  registryctl user list
   registryctl user list -o name
   registryctl user list -o json | ConvertFrom-Json # PowerShell`,

@@ -18,7 +18,10 @@ and its cost if that is above the default and no --cost is given.`,
 		Annotations: more(`Where the password comes from, and which are refused, says "registryctl help
 user add". The registry refuses the old one from the next request on.
 
-Exit status: 5 the password is refused, 6 no such user.`),
+Exit status:
+
+  5  the password is refused
+  6  no such user`),
 		Example: `  registryctl user passwd elton
   registryctl user passwd elton --generate
   registryctl user passwd elton --password-file elton.txt`,

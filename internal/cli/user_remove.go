@@ -22,7 +22,9 @@ error.`,
 		Annotations: more(`The registry refuses them from the next request on; it need not be restarted.
 Any name is taken, also one that could not be added.
 
-Exit status: 6 one of them is not there.`),
+Exit status:
+
+  6  one of them is not there`),
 		Example: `  registryctl user remove elton francis
   registryctl user remove --if-exists francis`,
 		Args:              operands("NAME..."),

@@ -13,7 +13,7 @@ func (a *app) newUserRename() *cobra.Command {
 		Use:               "rename OLD NEW",
 		Short:             "Give a user another name",
 		Long:              "Give a user another name. The password and the line's place in the file stay.",
-		Annotations:       more("Exit status: 6 OLD is not there, NEW is, or NEW is no name that can log in."),
+		Annotations:       more("Exit status:\n\n  6  OLD is not there, NEW is, or NEW is no name that can log in"),
 		Example:           "  registryctl user rename elton elton.stoneman",
 		Args:              operands("OLD", "NEW"),
 		ValidArgsFunction: a.completeUser,

@@ -41,10 +41,15 @@ is the registry's if it was asked, else the file's.
                    redirect, untrusted, not-tls, plain-http, unreachable,
                    timeout, unexpected
 
-Exit status: 0 yes, 3 wrong password, or the registry refuses it, 5 a password
-that no login can tell from others, 6 no such user, 7 the registry refuses the
-file, or the user's hash although the password is right, or it asks for no
-password or for a token, 1 no answer from the registry.`),
+Exit status:
+
+  0  the password lets the user in
+  1  no answer from the registry
+  3  wrong password, or the registry refuses it
+  5  a password that no login can tell from others
+  6  no such user
+  7  the registry refuses the file, or the hash of a password that is right;
+     it asks for no password, or for a token`),
 		Example: `  registryctl user verify elton
   registryctl user verify elton --password-env PW
   registryctl user verify elton --registry localhost:5000 --ca-cert ca.crt

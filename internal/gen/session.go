@@ -5,7 +5,6 @@ import (
 	"html"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 )
 
@@ -72,23 +71,8 @@ const style = `
   .button { fill: #454e5d; }
   text { font: 13px ui-monospace, SFMono-Regular, 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono', 'Liberation Mono', monospace; fill: #c5cdd9; white-space: pre; }
   .typed { fill: #ffffff; font-weight: 600; }
-  .quiet { fill: #7f8b9b; }
-  .good { fill: #8fce94; }
-  .change { fill: #e8c073; }
-  .bad { fill: #f08d86; }
+  .prompt { fill: #8fce94; }
 `
-
-// colours are what stands out in a line, in this order of importance.
-var colours = []struct {
-	class string
-	text  *regexp.Regexp
-}{
-	{"quiet", regexp.MustCompile(`^registryctl: (hint: )?|^USER .*|\[[a-z-]+\]$|^\S+:\d+: `)},
-	{"bad", regexp.MustCompile(`\berror: |\bthe registry accepts only bcrypt$`)},
-	{"good", regexp.MustCompile(`^\+ .*|^\$`)},
-	{"change", regexp.MustCompile(`^~ .*`)},
-	{"quiet", regexp.MustCompile(`^= .*`)},
-}
 
 // draw sets the lines in a window, whose colours go with a dark and with a light page.
 func draw(lines []string) []byte {
@@ -112,40 +96,17 @@ func draw(lines []string) []byte {
 			continue
 		}
 		fmt.Fprintf(&b, `<text x="%d" y="%d" textLength="%.1f" xml:space="preserve">%s</text>`+"\n",
-			margin, titleBar+(i+1)*lineHeight-6, float64(len(line))*charWidth, coloured(line))
+			margin, titleBar+(i+1)*lineHeight-6, float64(len(line))*charWidth, styled(line))
 	}
 	fmt.Fprintf(&b, `<rect class="button" x="%d" y="%d" width="8" height="15"/>`+"\n", margin+16, height-margin-18) // the cursor
 	b.WriteString("</svg>\n")
 	return []byte(b.String())
 }
 
-// coloured is the line with what stands out in it.
-func coloured(line string) string {
+// styled is the line as a terminal shows it: what is typed stands out.
+func styled(line string) string {
 	if command, ok := strings.CutPrefix(line, "$ "); ok {
-		return `<tspan class="good">$</tspan> <tspan class="typed">` + html.EscapeString(command) + `</tspan>`
+		return `<tspan class="prompt">$</tspan> <tspan class="typed">` + html.EscapeString(command) + `</tspan>`
 	}
-	classes := make([]string, len(line))
-	for _, c := range colours {
-		for _, at := range c.text.FindAllStringIndex(line, -1) {
-			for i := at[0]; i < at[1]; i++ {
-				if classes[i] == "" {
-					classes[i] = c.class
-				}
-			}
-		}
-	}
-	var b strings.Builder
-	for start := 0; start < len(line); {
-		end := start + 1
-		for end < len(line) && classes[end] == classes[start] {
-			end++
-		}
-		text := html.EscapeString(line[start:end])
-		if classes[start] != "" {
-			text = `<tspan class="` + classes[start] + `">` + text + `</tspan>`
-		}
-		b.WriteString(text)
-		start = end
-	}
-	return b.String()
+	return html.EscapeString(line)
 }

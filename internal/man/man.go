@@ -121,7 +121,7 @@ func manPage(cmd *cobra.Command, date string) []byte {
 	p.paragraphs(exit)
 	if cmd != root {
 		p.gap()
-		p.line("Any other is one of those in\n%s.", reference(pageName(root)))
+		p.line("For the others see\n%s.", reference(pageName(root)))
 	}
 	p.places(cmd)
 	p.section("See also")
@@ -194,8 +194,8 @@ var (
 )
 
 // paragraphs sets those of a help text: those that are indented there are bullets
-// or the rows of a table, with a deeper indent where they go on, and the others
-// are filled.
+// or the rows of a table, with a deeper indent where they go on, or else lines to
+// type, and the others are filled.
 func (p *page) paragraphs(all []string) {
 	for _, paragraph := range all {
 		lines := strings.Split(paragraph, "\n")
@@ -214,6 +214,9 @@ func (p *page) paragraphs(all []string) {
 				}
 			}
 			p.table(rows)
+		case strings.HasPrefix(lines[0], "  "):
+			p.gap()
+			p.line(".nf\n%s\n.fi", literal(paragraph))
 		default:
 			p.gap()
 			p.line("%s", text(strings.TrimSpace(strings.Join(lines, " "))))
