@@ -228,9 +228,8 @@ func (f *File) replace(ref int, line []byte) {
 	f.changed[ref] = line
 }
 
-// hashSpan returns where in the line the hash stands that another one would
-// replace: blanks before it go, what comes behind a whole hash, or in a field of
-// its own, stays.
+// hashSpan returns the part of the line that a new hash replaces: blanks before the
+// old one go, what follows it, or stands in a field of its own, stays.
 func hashSpan(r record.Record) (start, end int) {
 	start = r.Start + len(r.User) + 1
 	hash := bytes.TrimLeftFunc(r.Hash, unicode.IsSpace)

@@ -32,6 +32,29 @@ func ExampleFileStore_Update() {
 	// Output: true <nil>
 }
 
+// A file is read to see who is in it.
+func ExampleFileStore_Read() {
+	dir, err := os.MkdirTemp("", "auth")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "registry.htpasswd")
+	text := "elton:$2y$05$saIVQ.pV.9EPOsLpNP04puj0Mf9r2wMHeGg/XViGhPfdoxb1oaCPO\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		log.Fatal(err)
+	}
+
+	f, err := htpasswd.FileStore{Path: path}.Read(context.Background())
+	if err != nil {
+		log.Fatal(err)
+	}
+	for user := range f.Users() {
+		fmt.Println(user)
+	}
+	// Output: elton
+}
+
 // The users of a file, with what is known of their hashes.
 func ExampleFile_All() {
 	f, err := htpasswd.Parse([]byte(`# users

@@ -25,9 +25,9 @@ type File struct {
 	text []byte      // raw as UTF-8; no edit changes it
 	err  *ParseError // why no edit is accepted
 
-	// What the edits did. A line is known by its offset: in the text, or in what
-	// was added, which goes on counting where the text ends. There it stays as it
-	// was; what it says since stands in changed, nil if it was removed.
+	// What the edits did. A line is identified by its offset in the text or, if it
+	// was added, in added, counted on from the end of the text. Neither is ever
+	// changed: changed holds what the line says since, nil if it was removed.
 	added      []byte
 	addedLines newlines
 	standing   int // lines of added that were not removed

@@ -15,9 +15,9 @@ const (
 	longestWrite = time.Minute
 )
 
-// edit makes a change of the text: of what is there, again of what is there then
-// if somebody else was faster, and again if the server went away meanwhile, until
-// patience ends.
+// edit applies a change to the text that is there, and again to the one that is
+// there then if somebody else was faster or the server went away, until patience
+// ends.
 func (s *secret) edit(ctx context.Context, change func(text []byte) ([]byte, error)) (changed bool, err error) {
 	var lost *revision
 	deadline := time.Now().Add(s.patience)
@@ -81,9 +81,9 @@ func (s *secret) try(ctx context.Context, change func(text []byte) ([]byte, erro
 // A revision is a write of a text.
 type revision struct{ before, after []byte }
 
-// isIn reports whether the write was made, going by a text of later: every line
-// that it added is there, and none that it took away. Of a line with a hash there
-// is only one.
+// isIn tells from a later text whether the write was made: every line that it added
+// is there, and none that it took away. No two writes add the same line, as each
+// hash has a salt of its own.
 func (r revision) isIn(text []byte) bool {
 	if bytes.Equal(text, r.before) {
 		return false

@@ -14,9 +14,8 @@ import (
 	"github.com/registryctl/registryctl/internal/cli"
 )
 
-// A requestError is what came of a request that was not done: what the server
-// said, or that nothing came from it. It is no other error, say of a file that
-// the credentials are in.
+// A requestError is a request that failed: the server has refused it, or has not
+// answered. No other error is one, such as that of a file with credentials.
 type requestError struct{ err error }
 
 func (e requestError) Error() string { return e.err.Error() }
@@ -107,8 +106,8 @@ func (s *secret) explain(ctx context.Context, err error) error {
 // What it goes on with is advice over many lines.
 var loginError = regexp.MustCompile(`getting credentials: ([^\n]*)`)
 
-// missingVerb returns which one no Role allows, and "" if the server forbids the
-// request for another reason.
+// missingVerb returns the verb that no Role grants, and "" if the request failed
+// for another reason.
 func missingVerb(err error) string {
 	if match := notAllowed.FindStringSubmatch(err.Error()); match != nil && codeOf(err) == http.StatusForbidden {
 		return match[1]

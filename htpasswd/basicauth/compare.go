@@ -13,10 +13,10 @@ type comparison struct {
 	right    bool
 }
 
-// share returns what compare returns, which it calls once for all who ask for the
-// same credential at the same time, and no more than MaxConcurrent at once. What
-// was right is remembered. If the context ends before that its error is returned,
-// and the comparison goes on for the others.
+// share calls compare once for all who ask for the same credential at the same
+// time, no more than MaxConcurrent at once, and returns what it returned. What was
+// right is remembered. If the context ends first, its error is returned, and the
+// comparison goes on for the others.
 func (a *Authenticator) share(ctx context.Context, c credential, compare func() bool) (right bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return false, err

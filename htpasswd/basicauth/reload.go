@@ -98,8 +98,8 @@ func (a *Authenticator) look(ctx context.Context, last *sighting) *sighting {
 	return &next
 }
 
-// read returns the users of the file, or the last ones and the error if it has
-// none. The file is nil if it could not be read, to be tried again.
+// read returns the users of the file, or the last ones and the error. The file is
+// nil if it could not be read, and has to be tried again.
 func (a *Authenticator) read(last *users) (*users, fs.FileInfo, error) {
 	text, file, err := atomicfile.ReadToWatch(a.Path)
 	if err != nil {
@@ -117,9 +117,9 @@ func (a *Authenticator) read(last *users) (*users, fs.FileInfo, error) {
 
 // Reload looks at the file now, whenever that was done last, and returns why the
 // users that Verify goes by are not those of the file: it is missing or cannot be
-// read, or a [*htpasswd.ParseError]. A server calls it as it starts, as Verify
-// would find out only when somebody logs in, on SIGHUP, or to tell its health.
-// The context ends the wait for another look that is under way.
+// read, or a [*htpasswd.ParseError]. Call it when the server starts, on SIGHUP, or
+// for a health check: else only a login would show the error. The context ends the
+// wait for another look that is under way.
 func (a *Authenticator) Reload(ctx context.Context) error {
 	s, err := a.sight(ctx, func(*sighting, time.Time) bool { return true })
 	if err != nil {

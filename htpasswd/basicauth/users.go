@@ -119,10 +119,10 @@ func (u *users) hash(user string) (hash string, ok bool) {
 	return string(text), ok
 }
 
-// decoy returns a hash to compare with in the place of the one that is missing,
-// or none if nobody can log in. Draw says where in a line of all users, sorted by
-// the kind of their hashes, it is taken from: at no other kind after an edit,
-// unless the draw was on the brink.
+// decoy returns the hash to compare with for a user who is missing, or none if
+// nobody can log in. Draw, from 0 to the highest number, selects it by the place
+// in a line of all users, sorted by the kind of their hashes. So an edit changes
+// the kind that is drawn only near where one kind ends and the next begins.
 func (u *users) decoy(draw uint64) string {
 	place, _ := bits.Mul64(draw, uint64(u.total))
 	at := int(place)

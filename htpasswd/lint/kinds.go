@@ -3,43 +3,43 @@ package lint
 // A Kind says what a finding is about. Its text is an identifier that stays.
 type Kind string
 
-// The kinds of findings; what each is, and does at each server, is in the table
-// below.
+// The kinds of findings. What one comes to at a server, a Finding says; the last
+// three are of the file and not of its text: [CheckMode] finds them.
 const (
-	UTF16            Kind = "utf-16"
-	BOM              Kind = "byte-order-mark"
-	BOMBeforeComment Kind = "byte-order-mark-before-comment"
-	NoColon          Kind = "no-colon"
-	LineTooLong      Kind = "line-too-long"
-	LoneCR           Kind = "lone-cr"
-	GluedLines       Kind = "glued-lines"
-	BlankAroundLine  Kind = "blank-around-line"
-	BlankAroundName  Kind = "blank-around-name"
-	BlankBeforeHash  Kind = "blank-before-hash"
-	Backslash        Kind = "backslash-at-line-end"
-	Unread           Kind = "unread-line"
-	EmptyName        Kind = "empty-name"
-	BadName          Kind = "bad-name"
-	NULInName        Kind = "nul-in-name"
-	Duplicate        Kind = "duplicate-user"
-	EmptyHash        Kind = "empty-hash"
-	UnknownHash      Kind = "unknown-hash"
-	NotBcrypt        Kind = "not-bcrypt"
-	MaybeDES         Kind = "maybe-des"
-	PlainHash        Kind = "plain-password"
-	SSHAHash         Kind = "ssha-hash"
-	BrokenBcrypt     Kind = "broken-bcrypt"
-	OddBcrypt        Kind = "odd-bcrypt"
-	Prefix2b         Kind = "prefix-2b"
-	Prefix2x         Kind = "prefix-2x"
-	TextAfterHash    Kind = "text-after-hash"
-	ThirdField       Kind = "third-field"
-	LowCost          Kind = "low-cost"
-	HighCost         Kind = "high-cost"
-	NoNewline        Kind = "no-final-newline"
-	OthersRead       Kind = "readable-by-others"
-	OthersWrite      Kind = "writable-by-others"
-	OwnerOnly        Kind = "readable-by-owner-only"
+	UTF16            Kind = "utf-16"                         // the whole text is UTF-16
+	BOM              Kind = "byte-order-mark"                // a byte order mark before a user's name
+	BOMBeforeComment Kind = "byte-order-mark-before-comment" // a byte order mark before a comment
+	NoColon          Kind = "no-colon"                       // a line that is no entry
+	LineTooLong      Kind = "line-too-long"                  // more bytes than the server reads
+	LoneCR           Kind = "lone-cr"                        // a carriage return where a line should end
+	GluedLines       Kind = "glued-lines"                    // an entry behind the hash of another one
+	BlankAroundLine  Kind = "blank-around-line"              // blanks before a name, or behind a hash
+	BlankAroundName  Kind = "blank-around-name"              // blanks, or what is invisible, as a part of the name
+	BlankBeforeHash  Kind = "blank-before-hash"              // blanks behind the colon
+	Backslash        Kind = "backslash-at-line-end"          // one at the end of a line, which Apache httpd joins with the next
+	Unread           Kind = "unread-line"                    // an entry that the line before keeps from being read
+	EmptyName        Kind = "empty-name"                     // a colon without a name before it
+	BadName          Kind = "bad-name"                       // a name that few clients can log in with
+	NULInName        Kind = "nul-in-name"                    // a NUL byte in a name
+	Duplicate        Kind = "duplicate-user"                 // a line of a user for whom another line counts
+	EmptyHash        Kind = "empty-hash"                     // a name with nothing behind the colon
+	UnknownHash      Kind = "unknown-hash"                   // a hash of no known scheme
+	NotBcrypt        Kind = "not-bcrypt"                     // a hash of another scheme than the registry accepts
+	MaybeDES         Kind = "maybe-des"                      // 13 characters that may be a hash or a password
+	PlainHash        Kind = "plain-password"                 // {PLAIN}, and the password itself
+	SSHAHash         Kind = "ssha-hash"                      // {SSHA}, which nginx knows
+	BrokenBcrypt     Kind = "broken-bcrypt"                  // bcrypt that is cut or damaged
+	OddBcrypt        Kind = "odd-bcrypt"                     // bcrypt that only the registry takes, such as $2$ or a cost of +5
+	Prefix2b         Kind = "prefix-2b"                      // $2b$, which Apache httpd leaves to the system
+	Prefix2x         Kind = "prefix-2x"                      // $2x$, which is for a bug in other letters than ASCII
+	TextAfterHash    Kind = "text-after-hash"                // text that only the registry does not look at
+	ThirdField       Kind = "third-field"                    // a field behind the hash
+	LowCost          Kind = "low-cost"                       // a cost below 10
+	HighCost         Kind = "high-cost"                      // a cost above 12
+	NoNewline        Kind = "no-final-newline"               // a last line that does not end
+	OthersRead       Kind = "readable-by-others"             // a file that everyone may read
+	OthersWrite      Kind = "writable-by-others"             // a file that everyone may write
+	OwnerOnly        Kind = "readable-by-owner-only"         // a file that the server's workers cannot read
 )
 
 // An effect is what a kind comes to at a server.

@@ -22,9 +22,9 @@ func Append(path string, old fs.FileInfo, text []byte) error {
 	})
 }
 
-// Overwrite makes the file at path hold what text writes, in the inode that it
-// has, for a file that is known by its inode: one that is mounted into a
-// container by itself. Was is what it holds, and old which file that is.
+// Overwrite writes the text through the inode that the file at path has, for a file
+// that is mounted into a container by itself, and so known by its inode. Was is
+// what the file holds, and old identifies it.
 //
 // A reader may see any mixture of the old text and the new one, and after a
 // crash the file may hold one. After an error the old text is written back as

@@ -30,8 +30,8 @@ func Resolve(path string) (string, error) {
 			return path, nil
 		}
 		if !filepath.IsAbs(target) {
-			// As the system does: from the folder that the link is really in, and
-			// without taking "x/.." for nothing, as x may be a link itself.
+			// As the system does: relative to the folder that the link is really in.
+			// "x/.." is not dropped, since x may be a link itself.
 			dir, err := filepath.EvalSymlinks(folder(path))
 			if err != nil {
 				return "", err

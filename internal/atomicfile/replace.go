@@ -17,15 +17,15 @@ import (
 )
 
 var (
-	// ErrChanged is returned when the file is not the one that was
-	// read any more: a program that takes no lock has edited it.
+	// ErrChanged is returned when the file is not the one that was read any more: a
+	// program that takes no lock has edited it.
 	ErrChanged = errors.New("the file was changed by another program meanwhile")
 	// ErrNotDurable is returned when the new text is in place but could not be
 	// made to stay, mostly as the folder could not be synced: a power cut may
 	// bring the old one back.
 	ErrNotDurable = errors.New("not made durable")
-	// ErrAttributes is returned when the new file could not be made to belong to
-	// whom the old one does. Nothing was changed.
+	// ErrAttributes is returned when the new file could not be given the owner, the
+	// mode or the access list of the old one. Nothing was changed.
 	ErrAttributes = errors.New("owner, mode or access list refused")
 )
 

@@ -154,8 +154,8 @@ func setAttributes(f *os.File, path string, old fs.FileInfo, _ fs.FileMode) erro
 	if old == nil {
 		return nil
 	}
-	// What these calls make of a slash, or of a path without a folder, is nowhere
-	// said, and what is inherited depends on it.
+	// What these calls make of a slash, or of a path without a folder, is not
+	// documented, and what is inherited depends on it.
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return err

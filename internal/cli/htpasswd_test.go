@@ -40,8 +40,8 @@ type difference struct {
 	aspects []string
 	allowed func(t trial, apache, ours outcome) bool
 
-	// Or cure makes of a trial that Apache's program trips over one that it does
-	// not: on the first ours has to do what Apache's does on the second.
+	// Or cure turns a trial that Apache's program trips over into one that it does
+	// not: ours has to do on the first what Apache's does on the second.
 	cure func(trial) trial
 }
 

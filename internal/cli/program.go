@@ -16,8 +16,8 @@ type Program struct {
 	Stale string // hint where a registry refuses who the text lets in
 
 	// Open returns the text that the flags name, and its name in messages, which is
-	// empty if they name none. What is wrong with them says the first use of the
-	// store.
+	// empty if they name none. Errors in the flags are reported by the first use of
+	// the store.
 	Open func(Access) (Store, string)
 
 	// DryRun returns what stands behind the words for what was done, such as "(server

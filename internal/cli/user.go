@@ -34,8 +34,8 @@ func (a *app) userCommands() []*cobra.Command {
 	}
 }
 
-// cannot says which action failed for which user, in which file. An error of a
-// bad name goes without it, which may be a name with its password behind a colon.
+// cannot says which action failed for which user, in which file. For a bad name the
+// name is left out: it may be one with its password behind a colon.
 func cannot(action, user string, t target, err error) error {
 	switch {
 	case errors.Is(err, htpasswd.ErrInvalidUser):

@@ -118,8 +118,8 @@ func (c *userImport) check() error {
 }
 
 func (c *userImport) run(ctx context.Context, format string) error {
-	// What a long list is made into lives to the end: looking for garbage in it
-	// takes longer than all the rest.
+	// What a long list is made into lives to the end: collecting garbage in it would
+	// take longer than all the rest.
 	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	users, err := c.read(ctx, format)
 	if err != nil {
