@@ -27,6 +27,16 @@ func (a *app) print(data []byte) error {
 	return nil
 }
 
+// A printer is standard output for what writes bit by bit.
+type printer struct{ app *app }
+
+func (p printer) Write(data []byte) (int, error) {
+	if err := p.app.print(data); err != nil {
+		return 0, err
+	}
+	return len(data), nil
+}
+
 // printable shows a name from a file so that it can neither move the cursor,
 // break a line nor hide a blank: quoted and escaped if there is anything of that
 // kind.

@@ -2,7 +2,7 @@ package cli
 
 import (
 	"bufio"
-	"bytes"
+	"cmp"
 	"encoding/csv"
 	"fmt"
 	"io"
@@ -47,11 +47,9 @@ func (a *app) userList(cmd *cobra.Command, format string) error {
 	if f == nil {
 		return fmt.Errorf("cannot list the users: %w", readErr)
 	}
-	var out bytes.Buffer
-	if err := listFormats[format](&out, f); err != nil {
-		return err
-	}
-	if err := a.print(out.Bytes()); err != nil {
+	// Not all in memory first: for a long list that takes longer than to make it.
+	out := bufio.NewWriterSize(printer{a}, 64<<10)
+	if err := cmp.Or(listFormats[format](out, f), out.Flush()); err != nil {
 		return err
 	}
 	if readErr != nil { // what is there was shown, but the registry refuses it

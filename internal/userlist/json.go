@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -125,10 +126,12 @@ func fieldsOf(object json.RawMessage) (fields jsonFields, err error) {
 
 // jsonEscape is any escape of JSON. Its group is half a character: a surrogate
 // without the other.
-var jsonEscape = regexp.MustCompile(`(?i)\\(?:ud[89ab]..\\ud[c-f]..|(ud[89a-f])|.)`)
+var jsonEscape = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)\\(?:ud[89ab]..\\ud[c-f]..|(ud[89a-f])|.)`)
+})
 
 func isHalved(text []byte) bool {
-	return slices.ContainsFunc(jsonEscape.FindAllSubmatchIndex(text, -1), func(at []int) bool { return at[2] >= 0 })
+	return slices.ContainsFunc(jsonEscape().FindAllSubmatchIndex(text, -1), func(at []int) bool { return at[2] >= 0 })
 }
 
 // blanks are those of JSON.

@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unsafe"
 
 	"github.com/registryctl/registryctl/htpasswd"
@@ -172,14 +173,17 @@ func (u *User) takeHash(value string) error {
 
 // hashLike is what begins like a hash, of whatever scheme: also one with something
 // before it that has got there on the way, such as a quote, a blank, or a second
-// "$" from a compose file. Nobody chooses such a password.
-var hashLike = regexp.MustCompile(`^[\s"'\\]*(?:` +
-	`(?i:\{[a-z0-9.-]*(?:sha|crypt|md5|plain|pbkdf2|argon2)[a-z0-9.-]*\})|` +
-	`\${1,2}(?:1|2[a-zA-Z]?|5|6|7|g?y|md5|apr1|sha1|scrypt|argon2[a-z]*|pbkdf2[a-z0-9-]*|[PH])[$\\])`)
+// "$" from a compose file. Nobody chooses such a password. It is compiled when it is
+// wanted, as the program has to start fast.
+var hashLike = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[\s"'\\]*(?:` +
+		`(?i:\{[a-z0-9.-]*(?:sha|crypt|md5|plain|pbkdf2|argon2)[a-z0-9.-]*\})|` +
+		`\${1,2}(?:1|2[a-zA-Z]?|5|6|7|g?y|md5|apr1|sha1|scrypt|argon2[a-z]*|pbkdf2[a-z0-9-]*|[PH])[$\\])`)
+})
 
 func looksHashed(value string) bool {
 	isBcrypt := len(value) > 4 && value[:2] == "$2" && value[3] == '$' // soon said of a million
-	return isBcrypt || hashLike.MatchString(value)
+	return isBcrypt || hashLike().MatchString(value)
 }
 
 // describe says what is wrong with a hash that is not whole, or not bcrypt's.
