@@ -80,6 +80,7 @@ func (t trial) run(lib library, path string) (outcome string) {
 	}
 	if t.do != nil {
 		t.do(path)
+		time.Sleep(time.Second) // ours looks at the file as often, go-http-auth at each login
 	}
 	var outcomes []string
 	for _, l := range t.logins {

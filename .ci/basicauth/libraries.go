@@ -32,7 +32,7 @@ func open(lib library, path string) func(user, password string) bool {
 }
 
 func openOurs(path string) (func(user, password string) bool, error) {
-	a := &basicauth.Authenticator{Path: path, CheckInterval: -1, CacheTTL: time.Hour} // each login looks at the file, as with go-http-auth
+	a := &basicauth.Authenticator{Path: path, CacheTTL: time.Hour}
 	return func(user, password string) bool {
 		return a.Verify(context.Background(), user, password) == nil
 	}, a.Reload(context.Background())

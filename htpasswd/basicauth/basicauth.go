@@ -66,7 +66,6 @@ import (
 	"errors"
 	"hash"
 	"runtime"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -197,19 +196,23 @@ func (a *Authenticator) Verify(ctx context.Context, user, password string) error
 	if s.users == nil {
 		return s.err
 	}
-	draw := a.mac(user) // for every user, as it takes time
 	hash, listed := s.users.hash(user)
+	// A decoy may be the hash of the user's own that another name has now: what was
+	// right for a listed user is not remembered of one who is not.
+	var c credential
+	if listed {
+		c = a.mac(user, hash, password, "listed")
+		if a.remembers(c) {
+			return nil
+		}
+	}
+	draw := a.mac(user) // of a listed user as well, as it takes time
 	if !listed {
 		hash = s.users.decoy(binary.BigEndian.Uint64(draw[:]))
+		c = a.mac(user, hash, password)
 	}
 	if hash == "" {
 		return ErrUnauthorized // as everybody is: nobody can log in
-	}
-	// A decoy may be the hash of the user's own that another name has now: what was
-	// right for a listed user is not remembered of one who is not.
-	c := a.mac(user, hash, password, strconv.FormatBool(listed))
-	if a.remembers(c) {
-		return nil
 	}
 	right, err := a.share(ctx, c, func() bool {
 		// Whatever is wrong besides, the comparison takes its time.
