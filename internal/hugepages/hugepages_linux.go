@@ -8,7 +8,7 @@ import (
 
 const (
 	pageSize = 64 << 10 // the largest of the small ones, on arm64
-	least    = 4 << 20 // bytes; of less the first and the last page are too large a part
+	least    = 4 << 20  // bytes; of less the first and the last page are too large a part
 )
 
 func prefer(b []byte) {
