@@ -27,8 +27,8 @@
 // registry notices.
 //
 // An edit reads the text once and writes it once: what it takes grows with the
-// size of the file, about one byte of memory for each, or two with InPlace. Many edits in one Update
-// share that pass, as an index of the users is built for them.
+// size of the file, about one byte of memory for each, or two with InPlace. Many
+// edits in one Update share that pass, as an index of the users is built for them.
 //
 // # What it does not promise
 //

@@ -13,7 +13,7 @@ import (
 // MaxLineBytes is the longest line that the registry reads, without the line
 // end; one more byte and it refuses the whole file. (It scans with a
 // bufio.Scanner, whose buffer holds 64 KiB.)
-const MaxLineBytes = 1<<16 - 1
+const MaxLineBytes = record.MaxLineBytes
 
 // A File is the text of an htpasswd file. What an edit does not name keeps every
 // byte: comments, blank lines, order, line ends, lines that make no sense. The

@@ -172,7 +172,8 @@ func ValidatePassword(password []byte) error {
 // ValidateUser says whether name can stand in an htpasswd file and be logged in
 // with: UTF-8, 1 to [MaxUserBytes] bytes, no colon, no control or
 // line-separating character, no blank at either end (the registry would trim
-// it), no leading "#" (a comment) or byte order mark. The error is [ErrInvalidUser], with the reason.
+// it), no leading "#" (a comment) or byte order mark. The error is
+// [ErrInvalidUser], with the reason.
 func ValidateUser(name string) error {
 	if isPlain(name) {
 		return nil

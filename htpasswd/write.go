@@ -38,11 +38,7 @@ func (f *File) writeLines(out *countingWriter, lines []byte, from int, changes [
 // writeAdded writes the lines that were added, behind what was written before.
 func (f *File) writeAdded(out *countingWriter, changes []int) {
 	if f.standing > 0 && out.open > 0 {
-		end := record.LineEnd(f.text)
-		if out.open+len(end)-1 > MaxLineBytes { // with the CR
-			end = []byte("\n")
-		}
-		out.write(end)
+		out.write(record.LastLineEnd(f.text, out.open))
 	}
 	f.writeLines(out, f.added, len(f.text), changes)
 }

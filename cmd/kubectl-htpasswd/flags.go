@@ -140,16 +140,16 @@ func (d dryRun) Type() string   { return "string" }
 
 func (d dryRun) Set(s string) error {
 	*d.server = s == "server"
-	plan, known := map[string]string{"server": "false", "none": "false", "client": "true"}[s]
-	switch {
-	case d.plan == nil && (!known || s == "client"):
-		return cli.FlagProblem("takes server or none")
-	case d.plan == nil:
+	if d.plan == nil {
+		if s != "server" && s != "none" {
+			return cli.FlagProblem("takes server or none")
+		}
 		return nil
-	case !known:
-		plan = s
 	}
-	if d.plan.Set(plan) != nil {
+	if plan, ok := map[string]string{"server": "false", "none": "false", "client": "true"}[s]; ok {
+		s = plan
+	}
+	if d.plan.Set(s) != nil {
 		return cli.FlagProblem("takes client, server or none")
 	}
 	return nil

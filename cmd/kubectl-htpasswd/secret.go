@@ -151,7 +151,8 @@ func (s *secret) get(ctx context.Context) (*unstructured.Unstructured, error) {
 }
 
 // put sends the object, with the resourceVersion that it was read with, so that
-// the server refuses it if anybody has changed it since. An object without one is created.
+// the server refuses it if anybody has changed it since. An object without one is
+// created.
 func (s *secret) put(ctx context.Context, object *unstructured.Unstructured) (err error) {
 	var dryRun []string
 	if s.dryRun {

@@ -107,10 +107,7 @@ func (x *fixer) split(text []byte) {
 	}
 	if n := len(x.lines); n > 0 && !strings.HasSuffix(x.lines[n-1].end, "\n") {
 		last := &x.lines[n-1]
-		last.end = x.lineEnd
-		if len(last.text)+len(last.end)-1 > htpasswd.MaxLineBytes { // with the CR
-			last.end = "\n"
-		}
+		last.end = string(record.LastLineEnd(text, len(last.text)))
 		x.did(NoNewline, last.number, "final newline added")
 	}
 }

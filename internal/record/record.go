@@ -22,6 +22,19 @@ func LineEnd(text []byte) []byte {
 	return []byte("\n")
 }
 
+// MaxLineBytes is the longest line that the registry reads, without its LF.
+const MaxLineBytes = 1<<16 - 1
+
+// LastLineEnd is what ends the last line of text, of so many bytes: LineEnd, or LF
+// alone where a CR would make the line longer than the registry reads.
+func LastLineEnd(text []byte, length int) []byte {
+	end := LineEnd(text)
+	if length+len(end)-1 > MaxLineBytes {
+		return []byte("\n")
+	}
+	return end
+}
+
 // A Record is what a line says: user:hash. Its fields are parts of the line.
 type Record struct {
 	Start      int    // of the body in the line
