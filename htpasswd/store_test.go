@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/registryctl/registryctl/internal/peer"
+	"github.com/registryctl/registryctl/internal/testserver"
 )
 
 // TestMain lets the test binary be run again as another process that edits.
@@ -202,8 +202,8 @@ func TestUpdateKeepsALink(t *testing.T) {
 	target := write(t, "elton:x\n")
 	dir := t.TempDir()
 	first, second := filepath.Join(dir, "first"), filepath.Join(dir, "second")
-	peer.Symlink(t, target, first)
-	peer.Symlink(t, "first", second)
+	testserver.Symlink(t, target, first)
+	testserver.Symlink(t, "first", second)
 	require.NoError(t, addTo(t, FileStore{Path: second}, "francis"))
 	assert.Equal(t, "elton:x\nfrancis:"+dockerHash+"\n", contents(t, target))
 	for _, link := range []string{first, second} {
@@ -213,7 +213,7 @@ func TestUpdateKeepsALink(t *testing.T) {
 	}
 
 	loop := filepath.Join(dir, "loop")
-	peer.Symlink(t, "loop", loop)
+	testserver.Symlink(t, "loop", loop)
 	require.Error(t, addTo(t, FileStore{Path: loop, Create: true}, "francis"))
 }
 
@@ -252,7 +252,7 @@ func TestUpdateWaitsForTheLock(t *testing.T) {
 func TestLockIsNeverOpenedThroughALink(t *testing.T) {
 	path := write(t, "")
 	victim := filepath.Join(t.TempDir(), "victim")
-	peer.Symlink(t, victim, filepath.Join(filepath.Dir(path), ".htpasswd.lock"))
+	testserver.Symlink(t, victim, filepath.Join(filepath.Dir(path), ".htpasswd.lock"))
 	require.Error(t, addTo(t, FileStore{Path: path}, "elton"))
 	assert.NoFileExists(t, victim)
 	assert.Empty(t, contents(t, path))

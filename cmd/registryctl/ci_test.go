@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/registryctl/registryctl/htpasswd"
-	"github.com/registryctl/registryctl/internal/peer"
+	"github.com/registryctl/registryctl/internal/testserver"
 )
 
 // exampleFile reads one of the examples that a team copies into its CI.
@@ -55,7 +55,7 @@ func (c checkout) run(t *testing.T, env []string, argv ...string) outcome {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Dir = c.dir
-	cmd.Env = slices.Concat(os.Environ(), []string{"PATH=" + filepath.Dir(peer.Build(t)) + ":" + os.Getenv("PATH")}, env)
+	cmd.Env = slices.Concat(os.Environ(), []string{"PATH=" + filepath.Dir(testserver.Build(t)) + ":" + os.Getenv("PATH")}, env)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
@@ -148,7 +148,7 @@ type githubWorkflow struct {
 // TestGitHubExample runs the steps of the workflow as a runner does, with a
 // registry that reads the file.
 func TestGitHubExample(t *testing.T) {
-	peer.Need(t, "bash", "registry")
+	testserver.Need(t, "bash", "registry")
 	text := exampleFile(t, "github.yml")
 	var w githubWorkflow
 	require.NoError(t, yaml.Unmarshal(text, &w))
@@ -163,7 +163,7 @@ func TestGitHubExample(t *testing.T) {
 
 	c := newCheckout(t)
 	c.write(t, "users.txt", line("elton")+line("robot"))
-	registry := peer.StartRegistry(t, "registry", peer.RegistryConfig{Htpasswd: c.htpasswd})
+	registry := testserver.StartRegistry(t, "registry", testserver.RegistryConfig{Htpasswd: c.htpasswd})
 	ofTest := append(c.inPath(), "REGISTRY="+registry.Addr)
 	expressions := strings.NewReplacer("${{ secrets.ROBOT_PASSWORD }}", "secret")
 	environment := func(variables map[string]string) (env []string) {
@@ -235,7 +235,7 @@ type gitlabJob struct {
 }
 
 func TestGitLabExample(t *testing.T) {
-	peer.Need(t, "sh")
+	testserver.Need(t, "sh")
 	var pipeline struct {
 		Variables   map[string]string
 		Plan, Apply gitlabJob
@@ -267,7 +267,7 @@ func TestGitLabExample(t *testing.T) {
 }
 
 func TestMakeExample(t *testing.T) {
-	peer.Need(t, "make")
+	testserver.Need(t, "make")
 	c := newCheckout(t)
 	c.write(t, "Makefile", string(exampleFile(t, "Makefile")))
 	run := func(target string, env []string) string {
@@ -293,7 +293,7 @@ func TestMakeExample(t *testing.T) {
 }
 
 func TestAnsibleExample(t *testing.T) {
-	peer.Need(t, "ansible-playbook")
+	testserver.Need(t, "ansible-playbook")
 	c := newCheckout(t)
 	c.write(t, "ansible.yml", string(exampleFile(t, "ansible.yml")))
 	c.write(t, "hosts", "registry ansible_connection=local ansible_python_interpreter='{{ ansible_playbook_python }}'\n")
@@ -348,7 +348,7 @@ func readmeBlock(t *testing.T, heading, language string) string {
 
 // The lines of the README for a CI, one after the other.
 func TestReadmeInCI(t *testing.T) {
-	peer.Need(t, "sh")
+	testserver.Need(t, "sh")
 	lines := strings.Split(readmeBlock(t, "### In CI", "sh"), "\n")
 	require.Len(t, lines, 3)
 	plan, apply, fromStore := lines[0], lines[1], lines[2]
@@ -367,7 +367,7 @@ func TestReadmeInCI(t *testing.T) {
 	assert.Equal(t, 2, sh(fromStore, "REGISTRY_USERS="), "a secret that is not set")
 
 	// A line that its owner makes.
-	made := run(t, peer.Build(t), "user", "add", "elton", "--print", "--hash", hash)
+	made := run(t, testserver.Build(t), "user", "add", "elton", "--print", "--hash", hash)
 	assert.Equal(t, outcome{0, line("elton"), ""}, made)
 }
 
@@ -377,7 +377,7 @@ func TestReadmeInPowerShell(t *testing.T) {
 	calls := regexp.MustCompile(`registryctl ([^|)"\n]*)`).FindAllStringSubmatch(readmeBlock(t, "### In PowerShell", "powershell"), -1)
 	require.Len(t, calls, 7)
 	for _, call := range calls {
-		o := run(t, slices.Concat([]string{peer.Build(t)}, strings.Fields(call[1]), []string{"--help"})...)
+		o := run(t, slices.Concat([]string{testserver.Build(t)}, strings.Fields(call[1]), []string{"--help"})...)
 		assert.Zero(t, o.status, "%s: %s", call[0], o.stderr)
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/registryctl/registryctl/htpasswd"
-	"github.com/registryctl/registryctl/internal/peer"
+	"github.com/registryctl/registryctl/internal/testserver"
 )
 
 // None of the edits that many processes make at once is lost, no user that
@@ -99,7 +99,7 @@ func TestCrowd(t *testing.T) {
 // until all are made.
 func crowd(t *testing.T, file, bystanders string, processes int, edit func(i int) []string) {
 	t.Helper()
-	program := peer.Build(t)
+	program := testserver.Build(t)
 	var editors, reader sync.WaitGroup
 	done := make(chan struct{})
 	reader.Go(func() { readUntil(t, done, file, bystanders) })

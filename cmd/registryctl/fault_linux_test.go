@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/registryctl/registryctl/internal/peer"
+	"github.com/registryctl/registryctl/internal/testserver"
 )
 
 // A victim is an edit that is to survive what befalls it.
@@ -134,8 +134,8 @@ var classes = map[string]*regexp.Regexp{
 
 func newScene(t *testing.T, v victim) *scene {
 	t.Helper()
-	peer.Need(t, "strace")
-	peer.Build(t)
+	testserver.Need(t, "strace")
+	testserver.Build(t)
 	s := &scene{victim: v, file: create(t, ""), log: filepath.Join(t.TempDir(), "trace")}
 	s.setUp(t)
 	o, calls, _ := s.trace(t)
@@ -185,7 +185,7 @@ func (s *scene) trace(t *testing.T, inject ...string) (o outcome, calls []call, 
 		}
 	}
 	argv = append(argv, inject...)
-	argv = append(argv, peer.Build(t), "-f", s.file)
+	argv = append(argv, testserver.Build(t), "-f", s.file)
 	o = run(t, append(argv, s.args...)...)
 
 	ours := regexp.MustCompile(`["<](` + regexp.QuoteMeta(filepath.Dir(s.file)) + `(?:/[^">]*)?)[">]`)
@@ -253,7 +253,7 @@ func (s *scene) wholeFile(t *testing.T, want, after string) bool {
 func (s *scene) nextWorks(t *testing.T, after string) bool {
 	t.Helper()
 	is := contents(t, s.file)
-	o := run(t, peer.Build(t), "user", "add", "next", "--hash", hash, "-f", s.file)
+	o := run(t, testserver.Build(t), "user", "add", "next", "--hash", hash, "-f", s.file)
 	return assert.Zero(t, o.status, "the edit after %s: %s", after, o.stderr) &&
 		assert.Equal(t, is+line("next"), contents(t, s.file), "the edit after %s", after) &&
 		assert.Empty(t, litter(t, s.file), "after the edit after %s", after) &&
@@ -391,7 +391,7 @@ func (s *scene) survivesError(t *testing.T, at int, errno string, o outcome) {
 
 // Every command says what it did before it says that it may not last.
 func TestNotDurable(t *testing.T) {
-	peer.Need(t, "strace")
+	testserver.Need(t, "strace")
 	for _, tt := range []struct{ command, said string }{
 		{"user add francis --hash HASH -f FILE", `registryctl: added "francis" to FILE`},
 		{"user passwd elton --hash HASH -f FILE", `registryctl: set the password of "elton" in FILE`},
@@ -406,7 +406,7 @@ func TestNotDurable(t *testing.T) {
 			old := strings.TrimSpace(line("elton")) // for check to mend
 			file := create(t, old)
 			args := strings.Fields(strings.NewReplacer("FILE", file, "HASH", hashNumber(1)).Replace(tt.command))
-			traced := []string{"strace", "-f", "-P", filepath.Dir(file), "-e", "inject=fsync:error=EIO", "-o", os.DevNull, peer.Build(t)}
+			traced := []string{"strace", "-f", "-P", filepath.Dir(file), "-e", "inject=fsync:error=EIO", "-o", os.DevNull, testserver.Build(t)}
 			o := run(t, append(traced, args...)...)
 			assert.Equal(t, 1, o.status)
 			said, why, _ := strings.Cut(o.stderr, "\n")
@@ -462,7 +462,7 @@ func TestSystemCalls(t *testing.T) {
 // The folder that is synced is the one that the file is in, also where its path
 // leads up from a folder that is a link.
 func TestSyncOfTheRightFolder(t *testing.T) {
-	peer.Need(t, "strace")
+	testserver.Need(t, "strace")
 	root := filepath.Dir(create(t, ""))
 	require.NoError(t, os.MkdirAll(filepath.Join(root, "data/live"), 0o700))
 	require.NoError(t, os.Symlink("data/live", filepath.Join(root, "auth")))
@@ -470,7 +470,7 @@ func TestSyncOfTheRightFolder(t *testing.T) {
 	for _, path := range []string{"data/users", "auth/../users", "link"} {
 		require.NoError(t, os.WriteFile(filepath.Join(root, "data/users"), []byte(editable), 0o600))
 		log := filepath.Join(t.TempDir(), "trace")
-		traced := []string{"strace", "-f", "-y", "-e", "trace=fsync", "-o", log, peer.Build(t)}
+		traced := []string{"strace", "-f", "-y", "-e", "trace=fsync", "-o", log, testserver.Build(t)}
 		o := run(t, slices.Concat(traced, edits["remove"], []string{"-f", root + "/" + path})...)
 		require.Zero(t, o.status, o.stderr)
 		assert.Equal(t, edited["remove"], contents(t, filepath.Join(root, "data/users")))

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/registryctl/registryctl/internal/peer"
+	"github.com/registryctl/registryctl/internal/testserver"
 )
 
 // TestLab walks through the tutorial that registryctl replaces an Apache
@@ -23,14 +23,14 @@ import (
 // reads it, docker login, push and pull, and what those without a password
 // get to see.
 func TestLab(t *testing.T) {
-	for _, program := range peer.Registries {
+	for _, program := range testserver.Registries {
 		t.Run(program, func(t *testing.T) {
-			peer.Need(t, program, "docker", "crane")
-			l := lab{dir: t.TempDir(), program: peer.Build(t), cert: peer.NewCertificate(t)}
+			testserver.Need(t, program, "docker", "crane")
+			l := lab{dir: t.TempDir(), program: testserver.Build(t), cert: testserver.NewCertificate(t)}
 
 			l.registryctl(t, "d0cker", "user", "add", "elton", "--password-stdin")
 			l.registryctl(t, "r3gL4b", "user", "add", "francis", "--password-stdin")
-			l.reg = peer.StartRegistry(t, program, peer.RegistryConfig{
+			l.reg = testserver.StartRegistry(t, program, testserver.RegistryConfig{
 				Htpasswd: filepath.Join(l.dir, "auth", "registry.htpasswd"),
 				Realm:    "Registry Realm",
 				TLS:      l.cert,
@@ -47,8 +47,8 @@ func TestLab(t *testing.T) {
 type lab struct {
 	dir     string // the folder that the tutorial is followed in
 	program string // registryctl
-	cert    *peer.Certificate
-	reg     *peer.Registry
+	cert    *testserver.Certificate
+	reg     *testserver.Registry
 }
 
 // image is what the lab pushes.

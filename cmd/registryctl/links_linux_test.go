@@ -11,13 +11,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/registryctl/registryctl/internal/peer"
+	"github.com/registryctl/registryctl/internal/testserver"
 )
 
 // Links that lead to the file stay, and the file behind them is edited, with the
 // lock beside it.
 func TestLinks(t *testing.T) {
-	program := peer.Build(t)
+	program := testserver.Build(t)
 	for _, tt := range []struct {
 		name  string
 		links map[string]string
@@ -118,7 +118,7 @@ func tree(t *testing.T, root string) map[string]string {
 // Others may have put something where the lock or the temporary file belongs, for
 // the edit to open it, to write to it, or to give it to somebody else.
 func TestPlanted(t *testing.T) {
-	program := peer.Build(t)
+	program := testserver.Build(t)
 	for _, tt := range []struct {
 		name  string
 		plant func(path, bait string) error

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"github.com/registryctl/registryctl/internal/peer"
+	"github.com/registryctl/registryctl/internal/testserver"
 )
 
 // privateMounts gives the test mounts that nobody else sees, nor any other test,
@@ -52,7 +52,7 @@ func fill(t *testing.T, folder string) (free func()) {
 
 // On a full disk an edit fails, and works as soon as there is room.
 func TestFullDisk(t *testing.T) {
-	program := peer.Build(t)
+	program := testserver.Build(t)
 	works := func(t *testing.T, file, text string) {
 		t.Helper()
 		registryctl(t, "user", "add", "gordon", "--hash", hash, "-f", file)
@@ -120,7 +120,7 @@ func TestFullDisk(t *testing.T) {
 // without one. To read it needs neither.
 func TestReadOnlyFolder(t *testing.T) {
 	privateMounts(t)
-	program := peer.Build(t)
+	program := testserver.Build(t)
 	for _, locked := range []bool{false, true} {
 		t.Log("a lock stands there: ", locked)
 		file := create(t, editable)
@@ -142,7 +142,7 @@ func TestReadOnlyFolder(t *testing.T) {
 
 // A single file that is mounted, as into a container, is bound to its inode.
 func TestMountedFile(t *testing.T) {
-	program := peer.Build(t)
+	program := testserver.Build(t)
 	mounted := func(t *testing.T) (outside, inside string) {
 		t.Helper()
 		outside, inside = create(t, editable), create(t, "")

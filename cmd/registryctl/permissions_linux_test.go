@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"github.com/registryctl/registryctl/internal/peer"
+	"github.com/registryctl/registryctl/internal/testserver"
 )
 
 // ordinary runs the program as a user whom the system refuses what it refuses
@@ -23,10 +23,10 @@ import (
 func ordinary(t *testing.T) (program []string) {
 	t.Helper()
 	needRoot(t)
-	peer.Need(t, "setpriv")
+	testserver.Need(t, "setpriv")
 	// The folders that go test makes are root's alone.
 	path := filepath.Join(openFolder(t, 0o755), "registryctl")
-	from, err := os.Open(peer.Build(t))
+	from, err := os.Open(testserver.Build(t))
 	require.NoError(t, err)
 	defer from.Close()
 	to, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o755)
@@ -107,7 +107,7 @@ func TestOrdinaryUser(t *testing.T) {
 			// Whatever the user did, root can edit.
 			file, before := setUp()
 			run(t, append(program, "user", "remove", "nobody", "-f", file)...)
-			assertEdited(t, "add", file, peer.Build(t))
+			assertEdited(t, "add", file, testserver.Build(t))
 			assertSamePermissions(t, before, file)
 			assertSamePermissions(t, before, lockOf(file))
 		})
@@ -140,7 +140,7 @@ func assertSamePermissions(t *testing.T, want fs.FileInfo, file string) {
 
 // Owner, group and mode of a file stay, and its lock has them too.
 func TestOwnerAndModeStay(t *testing.T) {
-	program := peer.Build(t)
+	program := testserver.Build(t)
 	for _, ids := range [][2]int{{-1, -1}, {owner, owner}, {0, owner}, {owner, 0}} {
 		if ids[0] >= 0 && os.Geteuid() != 0 {
 			continue // nothing that an ordinary user could have made
@@ -163,13 +163,13 @@ func TestOwnerAndModeStay(t *testing.T) {
 // The access list of a file stays, and so does its label; one that its folder has
 // for new files is not added.
 func TestAccessList(t *testing.T) {
-	peer.Need(t, "setfacl")
+	testserver.Need(t, "setfacl")
 	setfacl := func(t *testing.T, args ...string) {
 		t.Helper()
 		out, err := exec.Command("setfacl", args...).CombinedOutput()
 		require.NoError(t, err, string(out))
 	}
-	programs := map[string][]string{"as this user": {peer.Build(t)}}
+	programs := map[string][]string{"as this user": {testserver.Build(t)}}
 	if os.Geteuid() == 0 {
 		programs["as an ordinary user"] = ordinary(t)
 	}

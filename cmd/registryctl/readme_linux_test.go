@@ -20,7 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/registryctl/registryctl/htpasswd"
-	"github.com/registryctl/registryctl/internal/peer"
+	"github.com/registryctl/registryctl/internal/testserver"
 )
 
 // notRun are the lines of the README that no test runs, by what they begin with.
@@ -91,8 +91,8 @@ var (
 func TestReadme(t *testing.T) {
 	text, err := os.ReadFile("../../README.md")
 	require.NoError(t, err)
-	peer.Need(t, "bash", "go")
-	program := peer.Build(t)
+	testserver.Need(t, "bash", "go")
+	program := testserver.Build(t)
 
 	for _, b := range readmeBlocks(string(text)) {
 		t.Run(strings.Join(b.lines, "\n"), func(t *testing.T) {
@@ -127,7 +127,7 @@ func typeLines(t *testing.T, program string, b block) {
 			continue
 		}
 		if strings.HasPrefix(line, "openssl ") {
-			peer.Need(t, "openssl")
+			testserver.Need(t, "openssl")
 		}
 		line = strings.ReplaceAll(line, "localhost:5000", startLoginServer(t))
 		status, seen := typeLine(t, program, dir, line)

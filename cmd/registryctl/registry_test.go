@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/registryctl/registryctl/htpasswd"
-	"github.com/registryctl/registryctl/internal/peer"
+	"github.com/registryctl/registryctl/internal/testserver"
 )
 
 // Every edit counts from the very next request to a running registry, however
@@ -17,11 +17,11 @@ import (
 // and of two passwords only the later one is right.
 func TestRunningRegistry(t *testing.T) {
 	const rounds, editsEach = 60, 5
-	for _, program := range peer.Registries {
+	for _, program := range testserver.Registries {
 		t.Run(program, func(t *testing.T) {
 			t.Parallel()
 			file := create(t, line("bystander"))
-			reg := peer.StartRegistry(t, program, peer.RegistryConfig{Htpasswd: file})
+			reg := testserver.StartRegistry(t, program, testserver.RegistryConfig{Htpasswd: file})
 			stale := 0
 			expect := func(status int, user, password string) {
 				t.Helper()

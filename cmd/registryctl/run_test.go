@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/registryctl/registryctl/internal/peer"
+	"github.com/registryctl/registryctl/internal/testserver"
 )
 
 // hash is one of "secret", as cheap as bcrypt gets.
@@ -60,7 +60,7 @@ func run(t testing.TB, argv ...string) outcome {
 // registryctl runs the program. It has to succeed.
 func registryctl(t testing.TB, args ...string) {
 	t.Helper()
-	o := run(t, append([]string{peer.Build(t)}, args...)...)
+	o := run(t, append([]string{testserver.Build(t)}, args...)...)
 	require.Zero(t, o.status, "registryctl %q: %s", args, o.stderr)
 }
 
@@ -132,7 +132,7 @@ func needRoot(t testing.TB) {
 }
 
 // lack skips the test as there is no such thing here, or fails it with
-// REQUIRE_PEERS=1, as peer.Need does for programs.
+// REQUIRE_PEERS=1, as testserver.Need does for programs.
 func lack(t testing.TB, what string) {
 	t.Helper()
 	if os.Getenv("REQUIRE_PEERS") == "1" {

@@ -15,13 +15,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/registryctl/registryctl/internal/peer"
+	"github.com/registryctl/registryctl/internal/testserver"
 )
 
 // TestInCmd types at the prompt of cmd.exe: its pipes and redirections, its line
 // ends, names with blanks and letters of all scripts.
 func TestInCmd(t *testing.T) {
-	program := peer.Build(t)
+	program := testserver.Build(t)
 	dir := filepath.Join(t.TempDir(), "my files")
 	require.NoError(t, os.Mkdir(dir, 0o700))
 	t.Setenv("PATH", filepath.Dir(program)+string(filepath.ListSeparator)+os.Getenv("PATH"))
@@ -51,7 +51,7 @@ func TestInCmd(t *testing.T) {
 
 // What TestCrowd does with so many that they keep each other out under wine.
 func TestSmallCrowd(t *testing.T) {
-	program := peer.Build(t)
+	program := testserver.Build(t)
 	file := filepath.Join(t.TempDir(), "htpasswd")
 	var want []string
 	var editors sync.WaitGroup
@@ -71,7 +71,7 @@ func TestSmallCrowd(t *testing.T) {
 // A file that somebody has open, as a registry has while it reads it, is
 // replaced when they are done; if they never are, it stays and that is said.
 func TestOpenFile(t *testing.T) {
-	program := peer.Build(t)
+	program := testserver.Build(t)
 	file := create(t, editable)
 	add := append([]string{program, "-f", file}, edits["add"]...)
 
@@ -93,7 +93,7 @@ func TestOpenFile(t *testing.T) {
 
 // A device is no file to edit.
 func TestDevice(t *testing.T) {
-	o := run(t, append([]string{peer.Build(t), "-f", "NUL"}, edits["remove"]...)...)
+	o := run(t, append([]string{testserver.Build(t), "-f", "NUL"}, edits["remove"]...)...)
 	assertFailed(t, o, "NUL")
 	assert.Contains(t, o.stderr, "not a regular file")
 }
@@ -102,7 +102,7 @@ func TestDevice(t *testing.T) {
 func TestClosedPipe(t *testing.T) {
 	file := create(t, strings.Repeat(editable, 10_000)) // more than a pipe holds
 	var stderr strings.Builder
-	cmd := exec.CommandContext(t.Context(), peer.Build(t), "user", "list", "-f", file)
+	cmd := exec.CommandContext(t.Context(), testserver.Build(t), "user", "list", "-f", file)
 	cmd.Stderr = &stderr
 	stdout, err := cmd.StdoutPipe()
 	require.NoError(t, err)
@@ -121,7 +121,7 @@ func TestKilledWhileItHoldsTheLock(t *testing.T) {
 	reader, err := os.Open(file) // so that it waits, and has the lock meanwhile
 	require.NoError(t, err)
 	defer reader.Close()
-	program := peer.Build(t)
+	program := testserver.Build(t)
 	cmd := exec.CommandContext(t.Context(), program, append([]string{"-f", file}, edits["add"]...)...)
 	require.NoError(t, cmd.Start())
 	require.Eventually(t, func() bool {

@@ -16,7 +16,7 @@ import (
 
 	"github.com/registryctl/registryctl/htpasswd"
 	"github.com/registryctl/registryctl/internal/atomicfile"
-	"github.com/registryctl/registryctl/internal/peer"
+	"github.com/registryctl/registryctl/internal/testserver"
 )
 
 // text is a file of these users, who have the passwords that letsIn knows.
@@ -282,11 +282,11 @@ func TestLinkIsTurned(t *testing.T) {
 		require.NoError(t, os.Mkdir(filepath.Join(dir, name), 0o700))
 		write(t, filepath.Join(dir, name, "htpasswd"), text(t, name))
 	}
-	peer.Symlink(t, "elton", filepath.Join(dir, "data"))
-	peer.Symlink(t, filepath.Join("data", "htpasswd"), path)
+	testserver.Symlink(t, "elton", filepath.Join(dir, "data"))
+	testserver.Symlink(t, filepath.Join("data", "htpasswd"), path)
 	a := &Authenticator{Path: path, CheckInterval: -1}
 	require.Equal(t, []string{"elton"}, letsIn(t, a, "elton", "franz"))
-	peer.Symlink(t, "franz", filepath.Join(dir, "data.new"))
+	testserver.Symlink(t, "franz", filepath.Join(dir, "data.new"))
 	require.NoError(t, os.Rename(filepath.Join(dir, "data.new"), filepath.Join(dir, "data")))
 	require.Equal(t, []string{"franz"}, letsIn(t, a, "elton", "franz"))
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/registryctl/registryctl/internal/peer"
+	"github.com/registryctl/registryctl/internal/testserver"
 )
 
 const (
@@ -99,7 +99,7 @@ func TestWildTable(t *testing.T) {
 
 // The real servers still answer what the table says.
 func TestWild(t *testing.T) {
-	peer.Need(t, servers[:]...)
+	testserver.Need(t, servers[:]...)
 	file := newSharedFile(t)
 	login := startServers(t, file.path)
 	answers, lines := readAnswers(t)
@@ -138,7 +138,7 @@ func TestWild(t *testing.T) {
 // What the servers make of a file that is right and that they cannot read. They
 // run as root here, but the workers of nginx and of Apache httpd do not.
 func TestUnreadable(t *testing.T) {
-	peer.Need(t, servers[:]...)
+	testserver.Need(t, servers[:]...)
 	if os.Geteuid() != 0 {
 		t.Skip("needs root, so that a worker is another user")
 	}
@@ -186,11 +186,11 @@ func startServers(t *testing.T, file string) (login [len(servers)]func(t testing
 	for i, program := range servers {
 		switch program {
 		case "nginx":
-			login[i] = peer.StartNginx(t, file).Login
+			login[i] = testserver.StartNginx(t, file).Login
 		case "apache2":
-			login[i] = peer.StartApache(t, file).Login
+			login[i] = testserver.StartApache(t, file).Login
 		default:
-			login[i] = peer.StartRegistry(t, program, peer.RegistryConfig{Htpasswd: file}).Login
+			login[i] = testserver.StartRegistry(t, program, testserver.RegistryConfig{Htpasswd: file}).Login
 		}
 	}
 	return login
@@ -205,7 +205,7 @@ type sharedFile struct {
 
 func newSharedFile(t *testing.T) *sharedFile {
 	t.Helper()
-	f := &sharedFile{path: filepath.Join(peer.WorkerDir(t), "htpasswd"), mtime: time.Now()}
+	f := &sharedFile{path: filepath.Join(testserver.WorkerDir(t), "htpasswd"), mtime: time.Now()}
 	f.write(t, nil, 0o644)
 	return f
 }

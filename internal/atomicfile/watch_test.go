@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/registryctl/registryctl/internal/peer"
+	"github.com/registryctl/registryctl/internal/testserver"
 )
 
 func TestSameState(t *testing.T) {
@@ -57,7 +57,7 @@ func TestReadToWatch(t *testing.T) {
 	require.ErrorIs(t, err, ErrNotRegular)
 
 	require.NoError(t, os.WriteFile(path, []byte("text"), 0o600))
-	peer.Symlink(t, "file", link)
+	testserver.Symlink(t, "file", link)
 	text, info, err := ReadToWatch(link)
 	require.NoError(t, err)
 	assert.Equal(t, "text", string(text))

@@ -21,7 +21,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/registryctl/registryctl/internal/peer"
+	"github.com/registryctl/registryctl/internal/testserver"
 )
 
 // examplePassword is that of every user in the examples.
@@ -44,7 +44,7 @@ var asShell = strings.NewReplacer(
 // Each example in a help text works, as it stands there, for somebody with a file,
 // a list of users and a terminal.
 func TestEveryExampleRuns(t *testing.T) {
-	peer.Need(t, "bash")
+	testserver.Need(t, "bash")
 	registry := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if user, password, _ := r.BasicAuth(); user != "elton" || password != examplePassword {
 			w.Header().Set("WWW-Authenticate", `Basic realm="Registry Realm"`)

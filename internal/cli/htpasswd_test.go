@@ -28,7 +28,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/registryctl/registryctl/htpasswd"
-	"github.com/registryctl/registryctl/internal/peer"
+	"github.com/registryctl/registryctl/internal/testserver"
 )
 
 // A difference is one that is meant to be between Apache's htpasswd and ours.
@@ -693,11 +693,11 @@ func (d *duel) promises(tr trial, ours outcome) {
 // lines and files: a fixed set of them, and another one each time, which the
 // variable HTPASSWD_SEED repeats.
 func TestHtpasswdAgainstApache(t *testing.T) {
-	peer.Need(t, apacheName)
+	testserver.Need(t, apacheName)
 	apache, err := exec.LookPath(apacheName)
 	require.NoError(t, err)
 	ours := filepath.Join(t.TempDir(), apacheName)
-	require.NoError(t, os.Symlink(peer.Build(t), ours))
+	require.NoError(t, os.Symlink(testserver.Build(t), ours))
 	mask := syscall.Umask(0o022)
 	t.Cleanup(func() { syscall.Umask(mask) })
 	hashes := readVectors(t)
@@ -1099,7 +1099,7 @@ func TestHtpasswdOnATerminal(t *testing.T) {
 			if c.other {
 				return
 			}
-			peer.Need(t, apacheName)
+			testserver.Need(t, apacheName)
 			lay()
 			screen, status = onTerminal(t, apacheName, strings.Fields(c.args), c.answers...)
 			assert.Equal(t, c.status, status)

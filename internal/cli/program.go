@@ -11,7 +11,7 @@ import (
 // A Program is another one with the commands of "registryctl user", and check,
 // for texts that are kept elsewhere than in files.
 type Program struct {
-	Name  string // as a person types it, such as "kubectl htpasswd"
+	Name  string // as a person types it, such as "kubectl registryctl"
 	Flag  string // that names a text, as a hint has it, such as "--secret"
 	Stale string // hint where a registry refuses who the text lets in
 

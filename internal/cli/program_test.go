@@ -18,7 +18,7 @@ import (
 // otherProgram is one whose store holds the text.
 func otherProgram(text string) *Program {
 	return &Program{
-		Name: "kubectl htpasswd",
+		Name: "kubectl registryctl",
 		Flag: "--secret",
 		Open: func(Access) (Store, string) {
 			return &stream{in: strings.NewReader(text), out: io.Discard}, "secret a/b"
@@ -30,7 +30,7 @@ func otherProgram(text string) *Program {
 
 func mainOf(p *Program, args ...string) (status int, stdout, stderr string) {
 	var out, errOut bytes.Buffer
-	status = p.Main(append([]string{"kubectl-htpasswd"}, args...), strings.NewReader(""), &out, &errOut)
+	status = p.Main(append([]string{"kubectl-registryctl"}, args...), strings.NewReader(""), &out, &errOut)
 	return status, out.String(), errOut.String()
 }
 
@@ -42,7 +42,7 @@ func TestOwnHints(t *testing.T) {
 		return failingStore{Fail("see registryctl check", "failed")}, "secret a/b"
 	}
 	_, _, stderr := mainOf(p, "list")
-	assert.Equal(t, "kubectl htpasswd: cannot list the users: failed\nkubectl htpasswd: hint: see registryctl check\n", stderr)
+	assert.Equal(t, "kubectl registryctl: cannot list the users: failed\nkubectl registryctl: hint: see registryctl check\n", stderr)
 
 	for _, args := range [][]string{
 		{"import", "--generate", "-o", "json"},
@@ -72,10 +72,10 @@ func TestDryRunOfAProgram(t *testing.T) {
 	p := otherProgram("elton:" + exampleHash + " ") // no newline, for check to mend
 	p.DryRun = func() string { return "(server dry run)" }
 	for want, args := range map[string][]string{
-		"kubectl htpasswd: added \"francis\" to secret a/b (server dry run)\n":   {"add", "francis", "--hash", exampleHash},
-		"kubectl htpasswd: removed \"elton\" from secret a/b (server dry run)\n": {"remove", "elton"},
-		"kubectl htpasswd: \"nobody\" is not in secret a/b\n":                    {"remove", "nobody", "--if-exists"},
-		"kubectl htpasswd: secret a/b: everybody listed can log in; 1 warning\n": {"check", "--fix"},
+		"kubectl registryctl: added \"francis\" to secret a/b (server dry run)\n":   {"add", "francis", "--hash", exampleHash},
+		"kubectl registryctl: removed \"elton\" from secret a/b (server dry run)\n": {"remove", "elton"},
+		"kubectl registryctl: \"nobody\" is not in secret a/b\n":                    {"remove", "nobody", "--if-exists"},
+		"kubectl registryctl: secret a/b: everybody listed can log in; 1 warning\n": {"check", "--fix"},
 	} {
 		status, stdout, stderr := mainOf(p, args...)
 		assert.Zero(t, status)
@@ -93,15 +93,15 @@ func TestVerifyOfAProgramWithoutAText(t *testing.T) {
 	t.Setenv("PW", "d0cker")
 	status, _, stderr := mainOf(p, "verify", "elton", "--password-env", "PW", "--registry", registry)
 	assert.Zero(t, status)
-	assert.Equal(t, "kubectl htpasswd: "+registry+" lets \"elton\" in\n", stderr)
+	assert.Equal(t, "kubectl registryctl: "+registry+" lets \"elton\" in\n", stderr)
 }
 
 // Another program has its own names in the hints, also in those of a report.
 func TestProgramHints(t *testing.T) {
 	status, stdout, stderr := mainOf(otherProgram("elton:\n"), "check", "-o", "json")
 	assert.Equal(t, 7, status)
-	const hint = "kubectl htpasswd passwd sets a new password, as bcrypt"
-	assert.Equal(t, "kubectl htpasswd: secret a/b: 1 error and 0 warnings\nkubectl htpasswd: hint: "+hint+"\n", stderr)
+	const hint = "kubectl registryctl passwd sets a new password, as bcrypt"
+	assert.Equal(t, "kubectl registryctl: secret a/b: 1 error and 0 warnings\nkubectl registryctl: hint: "+hint+"\n", stderr)
 	var report checkReport
 	require.NoError(t, json.Unmarshal([]byte(stdout), &report))
 	require.Len(t, report.Findings, 1)

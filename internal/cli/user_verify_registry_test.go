@@ -21,7 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/registryctl/registryctl/htpasswd"
-	"github.com/registryctl/registryctl/internal/peer"
+	"github.com/registryctl/registryctl/internal/testserver"
 )
 
 // A verifyRun is what a person sees of user verify.
@@ -76,11 +76,11 @@ func rewrite(t *testing.T, file, text string, by time.Duration) {
 
 // What the real registries answer, and what is said of it.
 func TestVerifyRegistry(t *testing.T) {
-	for _, name := range peer.Registries {
+	for _, name := range testserver.Registries {
 		t.Run(name, func(t *testing.T) {
-			cert := peer.NewCertificate(t)
+			cert := testserver.NewCertificate(t)
 			file := create(t, fileOf(t, "elton:d0cker"))
-			r := peer.StartRegistry(t, name, peer.RegistryConfig{Htpasswd: file, TLS: cert})
+			r := testserver.StartRegistry(t, name, testserver.RegistryConfig{Htpasswd: file, TLS: cert})
 			other := create(t, fileOf(t, "elton:an0ther"))
 			absent := filepath.Join(t.TempDir(), "absent")
 			expect := func(status int, password, file, stderr string, args ...string) {
@@ -144,10 +144,10 @@ func TestVerifyRegistry(t *testing.T) {
 
 // A registry without TLS: on this machine that is enough.
 func TestVerifyRegistryPlain(t *testing.T) {
-	for _, name := range peer.Registries {
+	for _, name := range testserver.Registries {
 		t.Run(name, func(t *testing.T) {
 			file := create(t, fileOf(t, "elton:d0cker"))
-			r := peer.StartRegistry(t, name, peer.RegistryConfig{Htpasswd: file})
+			r := testserver.StartRegistry(t, name, testserver.RegistryConfig{Htpasswd: file})
 			for _, address := range []string{r.Addr, r.URL} {
 				v := verifyBy(t, "d0cker", "--registry", address, "-f", file)
 				assert.Equal(t, verifyRun{0, "", "registryctl: " + r.URL + " lets \"elton\" in; " + file + " lets them in\n"}, v)
@@ -158,7 +158,7 @@ func TestVerifyRegistryPlain(t *testing.T) {
 			assert.Equal(t, verifyRun{1, "", "registryctl: https://" + r.Addr + " does not speak TLS\n" +
 				"registryctl: hint: http:// in the place of https:// asks it without TLS\n"}, v)
 
-			open := peer.StartRegistry(t, name, peer.RegistryConfig{})
+			open := testserver.StartRegistry(t, name, testserver.RegistryConfig{})
 			v = verifyBy(t, "d0cker", "--registry", open.Addr, "-f", file)
 			assert.Equal(t, verifyRun{7, "", "registryctl: " + open.URL + " asks for no password: everybody is let in\n" +
 				"registryctl: hint: it needs REGISTRY_AUTH=htpasswd, REGISTRY_AUTH_HTPASSWD_REALM and REGISTRY_AUTH_HTPASSWD_PATH\n"}, v)

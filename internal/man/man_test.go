@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/registryctl/registryctl/internal/cli"
-	"github.com/registryctl/registryctl/internal/peer"
+	"github.com/registryctl/registryctl/internal/testserver"
 )
 
 // manPages writes the pages of this day and returns the text of each, by its name.
@@ -76,7 +76,7 @@ func TestManPagesReferToEachOther(t *testing.T) {
 
 // The two programs that show man pages find nothing wrong with these.
 func TestManPagesAreClean(t *testing.T) {
-	peer.Need(t, "man", "mandoc")
+	testserver.Need(t, "man", "mandoc")
 	for name, page := range manPages(t) {
 		file := filepath.Join(t.TempDir(), strings.TrimSuffix(name, ".gz"))
 		require.NoError(t, os.WriteFile(file, []byte(page), 0o600))

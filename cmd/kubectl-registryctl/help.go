@@ -78,8 +78,8 @@ Exit status:
   6   user name bad, unknown or already there
   7   the text, or an entry, is not one that the server accepts
   8   import --dry-run --exit-code: something would be changed`,
-		examples: `  kubectl htpasswd add elton -n registry --secret registry-auth
-  oc htpasswd list -n openshift-config --secret htpass-secret`,
+		examples: `  kubectl registryctl add elton -n registry --secret registry-auth
+  oc registryctl list -n openshift-config --secret htpass-secret`,
 	},
 	"add": {
 		long: `Add a user with a password, hashed with bcrypt. The password is asked for on the
@@ -102,20 +102,20 @@ Exit status:
   0  done, or nothing to do
   5  the password is refused
   6  the user is there, without --update, or the name is bad`,
-		examples: `  kubectl htpasswd add elton -n registry --secret registry-auth
-  kubectl htpasswd add elton --secret registry-auth --generate
-  kubectl htpasswd add elton --secret registry-auth --create`,
+		examples: `  kubectl registryctl add elton -n registry --secret registry-auth
+  kubectl registryctl add elton --secret registry-auth --generate
+  kubectl registryctl add elton --secret registry-auth --create`,
 	},
 	"passwd": {
-		more: `Where the password comes from, and which are refused, says "kubectl htpasswd
+		more: `Where the password comes from, and which are refused, says "kubectl registryctl
 help add".
 
 Exit status:
 
   5  the password is refused
   6  no such user`,
-		examples: `  kubectl htpasswd passwd elton --secret registry-auth
-  kubectl htpasswd passwd elton --secret registry-auth --generate`,
+		examples: `  kubectl registryctl passwd elton --secret registry-auth
+  kubectl registryctl passwd elton --secret registry-auth --generate`,
 	},
 	"remove": {
 		long: `Remove every line of each user, or nothing at all if one of them is not
@@ -126,17 +126,17 @@ no error.`,
 Exit status:
 
   6  one of them is not there`,
-		examples: `  kubectl htpasswd remove elton francis --secret registry-auth
-  kubectl htpasswd remove francis --secret registry-auth --if-exists`,
+		examples: `  kubectl registryctl remove elton francis --secret registry-auth
+  kubectl registryctl remove francis --secret registry-auth --if-exists`,
 	},
-	"rename": {examples: `  kubectl htpasswd rename elton elton.stoneman --secret registry-auth`},
-	"list": {examples: `  kubectl htpasswd list -n registry --secret registry-auth
-  kubectl htpasswd list --secret registry-auth -o json`},
-	"verify": {examples: `  kubectl htpasswd verify elton --secret registry-auth
-  kubectl htpasswd verify elton --secret registry-auth --registry localhost:5000`},
-	"import": {examples: `  kubectl htpasswd import users.csv --secret registry-auth
-  kubectl htpasswd import users.json --secret registry-auth --prune --dry-run`},
-	"check": {examples: `  kubectl htpasswd check --secret registry-auth
-  kubectl htpasswd check --secret registry-auth --fix --dry-run=server`},
-	"help": {examples: `  kubectl htpasswd help add`},
+	"rename": {examples: `  kubectl registryctl rename elton elton.stoneman --secret registry-auth`},
+	"list": {examples: `  kubectl registryctl list -n registry --secret registry-auth
+  kubectl registryctl list --secret registry-auth -o json`},
+	"verify": {examples: `  kubectl registryctl verify elton --secret registry-auth
+  kubectl registryctl verify elton --secret registry-auth --registry localhost:5000`},
+	"import": {examples: `  kubectl registryctl import users.csv --secret registry-auth
+  kubectl registryctl import users.json --secret registry-auth --prune --dry-run`},
+	"check": {examples: `  kubectl registryctl check --secret registry-auth
+  kubectl registryctl check --secret registry-auth --fix --dry-run=server`},
+	"help": {examples: `  kubectl registryctl help add`},
 }

@@ -33,7 +33,7 @@ func plugin(t testing.TB, kubeconfig string, args ...string) (status int, stderr
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), runFor)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "kubectl-htpasswd", append([]string{"--kubeconfig", kubeconfig, "--secret", "registry-auth"}, args...)...)
+	cmd := exec.CommandContext(ctx, "kubectl-registryctl", append([]string{"--kubeconfig", kubeconfig, "--secret", "registry-auth"}, args...)...)
 	var said strings.Builder
 	cmd.Stderr = &said
 	err := cmd.Run()
@@ -276,7 +276,7 @@ func TestKill(t *testing.T) {
 	made := 0
 	for i := range runs {
 		user := fmt.Sprint("user", i)
-		cmd := exec.CommandContext(t.Context(), "kubectl-htpasswd", "--kubeconfig", config, "--secret", "registry-auth", "add", user, "--hash", hash)
+		cmd := exec.CommandContext(t.Context(), "kubectl-registryctl", "--kubeconfig", config, "--secret", "registry-auth", "add", user, "--hash", hash)
 		require.NoError(t, cmd.Start())
 		time.Sleep(took * time.Duration(i) / runs * 3 / 2) // the moment
 		_ = cmd.Process.Kill()

@@ -1,6 +1,6 @@
-// Package peer gives tests the real programs that an htpasswd file is for: a
+// Package testserver gives tests the real programs that an htpasswd file is for: a
 // registry, its clients, and registryctl itself as a person would run it.
-package peer
+package testserver
 
 import (
 	"fmt"

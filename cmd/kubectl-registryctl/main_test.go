@@ -24,8 +24,8 @@ func (s suite) Run() int {
 
 func TestMain(m *testing.M) {
 	testscript.Main(suite{m}, map[string]func(){
-		"kubectl-htpasswd":          main,
-		"kubectl_complete-htpasswd": main,
+		"kubectl-registryctl":          main,
+		"kubectl_complete-registryctl": main,
 	})
 }
 
@@ -106,7 +106,7 @@ func until(ts *testscript.TestScript, neg bool, args []string) {
 func run(t *testing.T, args ...string) (stdout string) {
 	t.Helper()
 	var out, errOut bytes.Buffer
-	require.Zero(t, newProgram().Main(append([]string{"kubectl-htpasswd"}, args...), strings.NewReader(""), &out, &errOut), errOut.String())
+	require.Zero(t, newProgram().Main(append([]string{"kubectl-registryctl"}, args...), strings.NewReader(""), &out, &errOut), errOut.String())
 	return out.String()
 }
 
@@ -125,7 +125,7 @@ func TestHelp(t *testing.T) {
 			assert.NotRegexp(t, `(^| )-f\b`, line, cmd.CommandPath())
 		}
 		for line := range strings.Lines(cmd.Example) {
-			assert.Regexp(t, `^  (kubectl|oc) htpasswd (help|[a-z]+ .*--secret )`, line)
+			assert.Regexp(t, `^  (kubectl|oc) registryctl (help|[a-z]+ .*--secret )`, line)
 		}
 	}
 }

@@ -1,5 +1,5 @@
-// Command kubectl-htpasswd manages the htpasswd users in a Kubernetes or OpenShift
-// Secret, as "kubectl htpasswd" or "oc htpasswd", with the commands of registryctl.
+// Command kubectl-registryctl manages the htpasswd users in a Kubernetes or OpenShift
+// Secret, as "kubectl registryctl" or "oc registryctl", with the commands of registryctl.
 //
 // It is a module of its own, so that neither registryctl nor who imports the
 // library has the modules of Kubernetes.
@@ -17,7 +17,7 @@ import (
 	"github.com/registryctl/registryctl/internal/cli"
 )
 
-const program = "kubectl htpasswd"
+const program = "kubectl registryctl"
 
 func main() {
 	// What client-go logs is said here as an error, in our own words.
@@ -26,7 +26,7 @@ func main() {
 
 	args := os.Args
 	// By this name kubectl asks a plugin for completions.
-	if strings.TrimSuffix(filepath.Base(args[0]), ".exe") == "kubectl_complete-htpasswd" {
+	if strings.TrimSuffix(filepath.Base(args[0]), ".exe") == "kubectl_complete-registryctl" {
 		args = slices.Insert(args, 1, "__complete")
 	}
 	os.Exit(newProgram().Main(args, os.Stdin, os.Stdout, os.Stderr))

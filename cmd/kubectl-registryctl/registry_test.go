@@ -13,20 +13,20 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/registryctl/registryctl/internal/peer"
+	"github.com/registryctl/registryctl/internal/testserver"
 )
 
 // The whole way: a user is added to the Secret, the kubelet projects it into the
 // volume of a registry that runs, and the user logs in with docker.
 func TestDockerLogin(t *testing.T) {
-	peer.Need(t, "docker", "registry")
+	testserver.Need(t, "docker", "registry")
 	c := startCluster(t)
 	namespace := c.newNamespace(t)
 	c.kubectl(t, "create", "secret", "generic", "registry-auth", "-n", namespace, "--from-literal=haSharedSecret=other", "--from-literal=htpasswd=")
 	config := c.kubeconfig(t, c.url, adminToken, namespace)
 	volume := t.TempDir()
 	c.project(t, namespace, volume)
-	registry := peer.StartRegistry(t, "registry", peer.RegistryConfig{Htpasswd: filepath.Join(volume, "htpasswd")})
+	registry := testserver.StartRegistry(t, "registry", testserver.RegistryConfig{Htpasswd: filepath.Join(volume, "htpasswd")})
 
 	login := func(user, password string) (said string, err error) {
 		cmd := exec.CommandContext(t.Context(), "docker", "--config", t.TempDir(), "login", registry.Addr, "-u", user, "--password-stdin")

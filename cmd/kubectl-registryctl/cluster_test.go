@@ -21,7 +21,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/registryctl/registryctl/internal/peer"
+	"github.com/registryctl/registryctl/internal/testserver"
 )
 
 const (
@@ -44,10 +44,10 @@ type cluster struct {
 var shared *cluster // by all tests, as it takes seconds to start
 
 // startCluster returns the cluster, and starts it for the first test. One that
-// lacks a program is skipped, see peer.Need.
+// lacks a program is skipped, see testserver.Need.
 func startCluster(t *testing.T) *cluster {
 	t.Helper()
-	peer.Need(t, "etcd", "kube-apiserver", "kubectl")
+	testserver.Need(t, "etcd", "kube-apiserver", "kubectl")
 	if shared != nil {
 		return shared
 	}

@@ -24,7 +24,7 @@ import (
 
 const (
 	// fieldManager is by what name the server remembers who wrote the key.
-	fieldManager = "kubectl-htpasswd"
+	fieldManager = "kubectl-registryctl"
 	// maxBytes is what the server lets all values of a Secret hold together.
 	maxBytes = 1 << 20
 	// defaultKey is that of a Secret that is made.

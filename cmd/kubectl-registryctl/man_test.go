@@ -9,16 +9,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/registryctl/registryctl/internal/man"
-	"github.com/registryctl/registryctl/internal/peer"
+	"github.com/registryctl/registryctl/internal/testserver"
 )
 
 // Every command has a manual page, which the program that shows it takes as it is.
 func TestManPages(t *testing.T) {
-	peer.Need(t, "man")
+	testserver.Need(t, "man")
 	dir := t.TempDir()
 	root := newProgram().Commands()
 	require.NoError(t, man.Write(dir, root))
-	pages, err := filepath.Glob(filepath.Join(dir, "kubectl-htpasswd*.1.gz"))
+	pages, err := filepath.Glob(filepath.Join(dir, "kubectl-registryctl*.1.gz"))
 	require.NoError(t, err)
 	assert.Len(t, pages, 1+len(root.Commands()))
 	for _, page := range pages {

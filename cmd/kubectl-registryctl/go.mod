@@ -1,4 +1,4 @@
-module github.com/registryctl/registryctl/cmd/kubectl-htpasswd
+module github.com/registryctl/registryctl/cmd/kubectl-registryctl
 
 go 1.26.0
 
