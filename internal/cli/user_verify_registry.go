@@ -2,10 +2,7 @@ package cli
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
-	"io"
-	"log"
 	"net/http"
 	"strings"
 	"time"
@@ -32,7 +29,7 @@ func (r *registryFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&r.caCert, "ca-cert", "", "with --registry: trust the certificates in FILE too")
 	r.client.Timeout = 10 * time.Second
 	flags.Var((*durationFlag)(&r.client.Timeout), "timeout", "with --registry: TIME for each answer")
-	flags.BoolVar(&r.client.InsecureHTTP, "insecure-http", false, "with --registry: send the password over plain http")
+	flags.BoolVar(&r.client.PlainHTTP, "insecure-http", false, "with --registry: send the password over plain http")
 	for _, name := range []string{"registry", "timeout"} {
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
 	}
@@ -58,10 +55,8 @@ func (r *registryFlags) check() error {
 		return fail(exitUsage, "such as localhost:5000, or https://registry.example, and nothing behind it", "--registry takes HOST, HOST:PORT or a URL of them")
 	case r.client.Timeout <= 0:
 		return fail(exitUsage, "", "--timeout takes a time above 0, such as 10s")
-	case !r.cmd.Flags().Changed("ca-cert"):
-		return nil
 	}
-	r.client.Roots, err = registry.ReadCertificates(r.caCert)
+	r.client.Roots, err = registry.Roots(r.client.Address, r.caCert)
 	if errors.Is(err, registry.ErrNoCertificate) {
 		return fail(exitIO, "the file begins with -----BEGIN CERTIFICATE-----; openssl x509 -inform der makes it of a binary one", "cannot use the certificate: %w", err)
 	} else if err != nil {
@@ -76,10 +71,9 @@ func (v userVerify) askRegistry(ctx context.Context, client registry.Client, rep
 	if err := htpasswd.ValidateUser(v.user); err != nil {
 		return cannot("verify", v.user, v.target, err)
 	}
-	log.SetOutput(io.Discard) // where net/http repeats what a server sends unasked
 	entry, found := v.lookup(ctx)
 	var password []byte
-	result, err := client.Ask(ctx, v.user, func() (_ []byte, err error) {
+	result, err := client.Ask(ctx, v.user, registry.Permission{}, func() (_ []byte, err error) {
 		password, err = v.readPassword(ctx)
 		return password, err
 	})
@@ -155,13 +149,19 @@ func (v userVerify) noAnswer(client registry.Client, r registry.Result) error {
 		}
 		return fail(exitIO, "--registry "+r.Location+" asks that one", "%s redirects to %s, and no password is sent there", r.URL, r.Location)
 	case registry.Untrusted:
-		return fail(exitIO, untrustedHint(r.Err), "the certificate of %s is not trusted: %w", r.URL, r.Err)
+		return fail(exitIO, "--ca-cert names the file with its certificate, or with that of who signed it", "the certificate of %s is not trusted: %w", r.URL, r.Err)
+	case registry.WrongName:
+		return fail(exitIO, "name the registry as its certificate does", "the certificate of %s is not trusted: %w", r.URL, r.Err)
+	case registry.Expired:
+		return fail(exitIO, "renew it, or set this machine's clock", "the certificate of %s is not trusted: %w", r.URL, r.Err)
 	case registry.NotTLS:
 		return fail(exitIO, "http:// in the place of https:// asks it without TLS", "%s does not speak TLS", r.URL)
 	case registry.PlainHTTP:
 		return fail(exitIO, "--insecure-http sends it, readable to everybody on the way", "no password is sent to %s: it is not this machine, and others can listen", r.URL)
-	case registry.Unreachable:
-		return fail(exitIO, "see that it runs, and which port it is published on", "cannot reach %s: %w", r.URL, r.Err)
+	case registry.NoSuchHost, registry.Unreachable:
+		return fail(exitIO, "see that it runs, and which port it is published on", "cannot reach %s: %w", r.Server, r.Err)
+	case registry.ConnectionRefused:
+		return fail(exitIO, "see that it runs, and which port it is published on", "cannot reach %s: connection refused", r.Server)
 	case registry.TimedOut:
 		return fail(exitIO, "--timeout waits longer", "%s did not answer within %s", r.URL, client.Timeout)
 	}
@@ -173,19 +173,4 @@ func (v userVerify) noAnswer(client registry.Client, r registry.Result) error {
 		return fail(exitIO, hint, "%s answers with status %d, unlike a registry", r.URL, r.Status)
 	}
 	return fail(exitIO, hint, "%s answers unlike a registry", r.URL)
-}
-
-// untrustedHint is what to do about a certificate.
-func untrustedHint(err error) string {
-	var (
-		name    x509.HostnameError
-		invalid x509.CertificateInvalidError
-	)
-	switch {
-	case errors.As(err, &name):
-		return "name the registry as its certificate does"
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return "renew it, or set this machine's clock"
-	}
-	return "--ca-cert names the file with its certificate, or with that of who signed it"
 }
