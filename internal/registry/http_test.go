@@ -2,6 +2,7 @@ package registry
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -184,23 +186,68 @@ func TestGreeting(t *testing.T) {
 	defer func(w io.Writer) { log.SetOutput(w) }(log.Writer())
 	log.SetOutput(&printed)
 
-	greet := func(conn net.Conn) {
-		_, _ = io.WriteString(conn, "220 mail.example ESMTP\r\n")
-		_, _ = io.Copy(io.Discard, conn)
-	}
 	s := start(t, true, basic, nil)
 	for scheme, wrap := range map[string]func(net.Conn) net.Conn{
 		"http":  func(conn net.Conn) net.Conn { return conn },
 		"https": func(conn net.Conn) net.Conn { return tls.Server(conn, s.TLS) },
 	} {
-		address := accept(t, "127.0.0.1:0", func(conn net.Conn) { greet(wrap(conn)) })
+		greeted := make(chan struct{})
+		address := accept(t, "127.0.0.1:0", func(conn net.Conn) {
+			conn = wrap(conn)
+			_, _ = io.WriteString(conn, "220 mail.example ESMTP\r\n")
+			greeted <- struct{}{}
+			_, _ = io.Copy(io.Discard, conn)
+		})
 		c := clientOf(t, scheme+"://"+address)
 		c.Roots = trust(t, s)
-		for range 20 {
-			r, wanted := ask(t, c)
-			assert.Equal(t, Unexpected, r.Outcome)
-			assert.False(t, wanted)
+		transport := c.transport(scheme)
+		// The Transport gets each connection when the greeting has come.
+		afterGreeting := func(dial func(context.Context, string, string) (net.Conn, error)) func(context.Context, string, string) (net.Conn, error) {
+			return func(ctx context.Context, network, address string) (net.Conn, error) {
+				conn, err := dial(ctx, network, address)
+				assert.IsType(t, &clientFirstConn{}, conn)
+				<-greeted
+				return conn, err
+			}
+		}
+		transport.DialContext = afterGreeting(transport.DialContext)
+		transport.DialTLSContext = afterGreeting(transport.DialTLSContext)
+		for range 50 {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, scheme+"://"+address, nil)
+			require.NoError(t, err)
+			resp, err := transport.RoundTrip(req)
+			if !assert.Error(t, err) {
+				_ = resp.Body.Close()
+			}
 		}
 	}
 	assert.Empty(t, printed.String())
+}
+
+func TestClientFirst(t *testing.T) {
+	for name, begin := range map[string]func(net.Conn){
+		"write": func(conn net.Conn) { _, _ = conn.Write([]byte("GET")) },
+		"close": func(conn net.Conn) { _ = conn.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ours, theirs := net.Pipe()
+				defer theirs.Close()
+				conn, err := clientFirst(ours, nil)
+				require.NoError(t, err)
+				defer conn.Close()
+				go func() { _, _ = io.WriteString(theirs, "220 mail.example ESMTP\r\n") }()
+				read := false
+				go func() {
+					_, _ = conn.Read(make([]byte, 64))
+					read = true
+				}()
+				synctest.Wait()
+				assert.False(t, read, "before the client has begun")
+				go begin(conn)
+				synctest.Wait()
+				assert.True(t, read)
+			})
+		})
+	}
 }

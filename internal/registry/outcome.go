@@ -14,6 +14,7 @@ import (
 // are part of a JSON output: none changes its meaning.
 type Outcome string
 
+// The outcomes.
 const (
 	Accepted     Outcome = "accepted"      // the password lets the user in
 	Refused      Outcome = "refused"       // it does not

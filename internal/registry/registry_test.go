@@ -240,6 +240,22 @@ func TestDockerLogin(t *testing.T) {
 	}
 }
 
+// Without a verdict on the password, no other one is asked.
+func TestNoDockerLogin(t *testing.T) {
+	s := start(t, false, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") == "" {
+			basic(w, r)
+			return
+		}
+		w.WriteHeader(http.StatusBadRequest)
+	}, nil)
+	r, err := clientOf(t, s.URL).Ask(t.Context(), user, Permission{}, func() ([]byte, error) { return []byte("trail "), nil })
+	require.NoError(t, err)
+	assert.Equal(t, Unreadable, r.Outcome)
+	assert.Zero(t, r.Docker)
+	assert.Equal(t, 2, s.asked())
+}
+
 // Where something before the registry has rights of its own, its answer counts.
 func TestPermissionWithBasic(t *testing.T) {
 	s := start(t, false, basic, func(w http.ResponseWriter, r *http.Request) {
