@@ -105,6 +105,7 @@ func classify(err error) (Outcome, error) {
 		network      net.Error
 		operation    *net.OpError
 	)
+	errors.As(err, &operation)
 	switch {
 	case errors.Is(err, errPlainHTTP):
 		return PlainHTTP, nil
@@ -116,15 +117,17 @@ func classify(err error) (Outcome, error) {
 		return Untrusted, verification.Err
 	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, &record):
 		return NotTLS, nil
-	case errors.As(err, &operation) && operation.Op == "remote error": // a TLS alert
+	case operation != nil && operation.Op == "remote error": // a TLS alert
 		return Unexpected, operation
+	case operation != nil && operation.Op == "proxyconnect": // the proxy is not there, which says nothing of the registry
+		return Unreachable, operation
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
 		return TimedOut, nil
 	case errors.As(err, &lookup):
 		return NoSuchHost, lookup
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, wsaConnRefused):
 		return ConnectionRefused, nil
-	case errors.As(err, &operation):
+	case operation != nil:
 		return Unreachable, operation
 	}
 	return Unexpected, nil

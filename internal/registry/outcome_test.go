@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -102,6 +103,14 @@ func TestConnectionRefused(t *testing.T) {
 		assert.Equal(t, a, r.Server)
 		assert.False(t, wanted)
 	}
+}
+
+// A proxy that is not there is no registry that is not there.
+func TestNoProxy(t *testing.T) {
+	refused := &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+	outcome, err := classify(&net.OpError{Op: "proxyconnect", Net: "tcp", Err: refused})
+	assert.Equal(t, Unreachable, outcome)
+	assert.ErrorContains(t, err, "proxyconnect")
 }
 
 func TestNoSuchHost(t *testing.T) {

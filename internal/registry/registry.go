@@ -60,19 +60,19 @@ func (c Client) challenge(ctx context.Context) (Result, challenge) {
 	if c.Address.scheme != "" {
 		return c.probe(ctx, c.Address.scheme)
 	}
-	https, offered := c.probe(ctx, "https")
+	secure, offered := c.probe(ctx, "https")
 	switch {
-	case https.Outcome == NotTLS:
+	case secure.Outcome == NotTLS:
 		return c.probe(ctx, "http")
-	case !https.Outcome.isNoConnection():
-		return https, offered
-	case !c.Address.hasPort() && https.Outcome != NoSuchHost: // as the ports differ
-		if http, offered := c.probe(ctx, "http"); http.Status != 0 {
-			return http, offered
+	case !secure.Outcome.isNoConnection():
+		return secure, offered
+	case !c.Address.hasPort() && secure.Outcome != NoSuchHost: // as the ports differ
+		if plain, offered := c.probe(ctx, "http"); plain.Status != 0 {
+			return plain, offered
 		}
 	}
-	https.Server = c.Address.host // it may speak http
-	return https, challenge{}
+	secure.Server = c.Address.host // it may speak http
+	return secure, challenge{}
 }
 
 func (c Client) probe(ctx context.Context, scheme string) (Result, challenge) {
