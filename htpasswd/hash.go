@@ -14,7 +14,7 @@ import (
 // Limits of the cost of bcrypt: the base-2 logarithm of its rounds, so that each
 // step doubles the time that every request to the registry takes.
 const (
-	MinCost     = bcrypt.MinCost
+	MinCost     = 4
 	DefaultCost = 10
 	MaxCost     = crypt.MaxCost // about a minute; a hash above is not verified either
 )
