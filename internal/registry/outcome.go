@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"strings"
 	"syscall"
 )
 
@@ -57,11 +58,16 @@ func (o Outcome) isNoConnection() bool {
 type Result struct {
 	Outcome  Outcome
 	URL      string      // what was asked: scheme, host and port
-	Server   string      // whose answer it is: URL, or the origin of the registry's token server
+	Server   string      // whose answer it is: URL, or the origin of the registry's token server; without an answer, the Address
 	Status   int         // HTTP status of the answer; 0 if there was none
 	Location string      // of Redirected, before credentials were sent: the origin that it leads to, if that can be shown
 	Err      error       // of an outcome without an answer: why, where more is known
 	Docker   DockerLogin // what docker login would have met
+}
+
+// OfTokenServer reports whether Server is the token server of the registry.
+func (r Result) OfTokenServer() bool {
+	return r.Server != r.URL && strings.Contains(r.Server, "://")
 }
 
 // judge adds an answer, whose status means an outcome, or why there is none.

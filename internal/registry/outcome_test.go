@@ -101,6 +101,7 @@ func TestConnectionRefused(t *testing.T) {
 		r, wanted := ask(t, clientOf(t, a))
 		assert.Equal(t, ConnectionRefused, r.Outcome, a)
 		assert.Equal(t, a, r.Server)
+		assert.False(t, r.OfTokenServer())
 		assert.False(t, wanted)
 	}
 }
@@ -120,6 +121,7 @@ func TestNoSuchHost(t *testing.T) {
 		assert.Equal(t, NoSuchHost, r.Outcome, a)
 		assert.Error(t, r.Err)
 		assert.Equal(t, a, r.Server)
+		assert.False(t, r.OfTokenServer())
 		assert.False(t, wanted)
 	}
 }

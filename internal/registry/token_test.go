@@ -155,6 +155,7 @@ func TestTokenServerNotAsked(t *testing.T) {
 			realm = s.URL
 		}
 		assert.Equal(t, realm, r.Server)
+		assert.Equal(t, want != Token, r.OfTokenServer())
 	}
 	assert.Zero(t, untrusted.asked())
 }
