@@ -62,6 +62,7 @@ type Result struct {
 	Status   int         // HTTP status of the answer; 0 if there was none
 	Location string      // of Redirected, before credentials were sent: the origin that it leads to, if that can be shown
 	Err      error       // of an outcome without an answer: why, where more is known
+	Granted  []string    // of Denied by a token: which of pull, push and delete it grants; nil if nothing says so
 	Docker   DockerLogin // what docker login would have met
 }
 

@@ -71,7 +71,7 @@ func (c Client) permission(ctx context.Context, base string, offered challenge, 
 	actions, known := grantedActions(token, p.Repository)
 	switch {
 	case known && !covers(actions, p.actions()):
-		r.Outcome = Denied
+		r.Outcome, r.Granted = Denied, knownActions(actions)
 		return r
 	case !known && p.Action != "pull": // only a push or a deletion would show it
 		r.Outcome = Undecided
@@ -151,6 +151,17 @@ func grantedActions(token, repository string) (actions []string, ok bool) {
 		}
 	}
 	return actions, true
+}
+
+// knownActions returns those of the actions that have a meaning here, never nil.
+func knownActions(actions []string) []string {
+	known := []string{}
+	for _, action := range []string{"pull", "push", "delete"} {
+		if slices.Contains(actions, action) {
+			known = append(known, action)
+		}
+	}
+	return known
 }
 
 // covers reports whether the granted actions include all of the wanted ones.

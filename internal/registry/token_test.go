@@ -170,6 +170,29 @@ func TestTokenServerRedirects(t *testing.T) {
 	assert.Equal(t, 1, realm.asked())
 }
 
+// Of what a token grants, only known words are shown.
+func TestGranted(t *testing.T) {
+	for token, want := range map[string][]string{
+		`{"access":[{"type":"repository","name":"labs/app","actions":["delete","pull","d0cker"]}]}`: {"pull", "delete"},
+		`{"access":[]}`: {},
+	} {
+		realm := start(t, false, status(http.StatusUnauthorized), tokens(unsigned(token)))
+		s := startTokenRegistry(t, false, realm.URL, status(http.StatusOK))
+		r := can(t, clientOf(t, s.URL), "push:labs/app")
+		assert.Equal(t, Denied, r.Outcome)
+		assert.Equal(t, want, r.Granted)
+	}
+	realm := start(t, false, status(http.StatusUnauthorized), tokens("opaque"))
+	s := startTokenRegistry(t, false, realm.URL, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/v2/" {
+			w.WriteHeader(http.StatusForbidden)
+		}
+	})
+	r := can(t, clientOf(t, s.URL), "push:labs/app")
+	assert.Equal(t, Denied, r.Outcome)
+	assert.Nil(t, r.Granted)
+}
+
 // What docker login would send goes to the token server as well.
 func TestTokenAndDockerLogin(t *testing.T) {
 	realm := start(t, false, status(http.StatusUnauthorized), tokens("x"))
