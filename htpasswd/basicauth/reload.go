@@ -168,12 +168,13 @@ func waitForWriter(ctx context.Context, path string, file fs.FileInfo) (fs.FileI
 // readFile reads the file into next. The users stay as they are on an error, and
 // if the text is the same.
 func (a *Authenticator) readFile(next *snapshot) {
-	text, file, err := atomicfile.ReadToWatch(a.Path)
+	read, file, err := atomicfile.ReadToWatch(a.Path)
 	if err != nil {
 		next.err = err
 		return
 	}
 	next.read = file
+	text := []byte(read)
 	if next.users != nil && next.users.has(text) {
 		return
 	}
