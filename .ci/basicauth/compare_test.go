@@ -193,8 +193,7 @@ func heap() (bytes float64) {
 }
 
 func atLeast(b *testing.B, what string, got, limit float64) {
-	b.ReportMetric(got, what)
-	if got < limit {
+	if b.ReportMetric(got, what); got < limit {
 		b.Errorf("%s: %.2f, not %.2f", what, got, limit)
 	}
 }
