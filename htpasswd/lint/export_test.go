@@ -6,7 +6,7 @@ import "github.com/registryctl/registryctl/internal/charset"
 // the findings with what the servers do.
 func Listed(text []byte) map[string][]int {
 	names := make(map[string][]int)
-	if _, ok := charset.UTF16Order(text); ok {
+	if _, ok := charset.UTF16Order(string(text)); ok {
 		return names // which no server reads
 	}
 	for _, p := range listed(string(text)) {

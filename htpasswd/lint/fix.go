@@ -36,7 +36,7 @@ func Fix(text []byte) (fixed []byte, changes []Change) {
 	x.trim()
 	x.dedupe()
 	fixed = x.join()
-	if _, wide := charset.UTF16Order(fixed); wide {
+	if _, wide := charset.UTF16Order(string(fixed)); wide {
 		return text, nil // no text at all, in any encoding that is known
 	}
 	return fixed, x.changes
@@ -61,7 +61,7 @@ func (x *fixer) did(kind Kind, line int, format string, args ...any) {
 
 // decode makes UTF-8 of UTF-16; ok is false where that is not possible.
 func (x *fixer) decode(text []byte) (decoded []byte, ok bool) {
-	if order, ok := charset.UTF16Order(text); ok {
+	if order, ok := charset.UTF16Order(string(text)); ok {
 		decoded, err := charset.DecodeUTF16(text, order)
 		if err != nil {
 			return text, false

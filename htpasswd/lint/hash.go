@@ -3,8 +3,6 @@ package lint
 import (
 	"strings"
 
-	"golang.org/x/crypto/bcrypt"
-
 	"github.com/registryctl/registryctl/htpasswd"
 	"github.com/registryctl/registryctl/internal/crypt"
 )
@@ -24,7 +22,7 @@ func (c *checker) hash(p person, hash string) {
 	} else {
 		c.cryptHash(p, hash)
 	}
-	switch cost, ok := crypt.Cost(hash); {
+	switch cost, _, ok := crypt.ParseBcrypt(hash); {
 	case !ok:
 	case cost < htpasswd.DefaultCost:
 		c.add(LowCost, p.at(), cost)
@@ -106,45 +104,13 @@ func (c *checker) unusualPrefix(p person, hash string) {
 	}
 }
 
-// The 22 characters of salt hold 128 bits, the 31 of digest 184. What is left in
-// the last of each is zero in a hash as bcrypt writes it.
-const (
-	bcryptAlphabet = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-	saltLen        = 22
-	digestLen      = 31
-	saltSpare      = 1<<4 - 1
-	digestSpare    = 1<<2 - 1
-)
-
-// isStandard reports whether a bcrypt hash is one that every server reads, as far
-// as they go.
+// isStandard reports whether a bcrypt hash is one that every server accepts.
 func isStandard(hash string) bool {
-	_, ok := crypt.Cost(hash)
-	if !ok {
-		return false
-	}
-	salt := strings.IndexByte(bcryptAlphabet, hash[len("$2y$10$")+saltLen-1])
-	return salt&saltSpare == 0 && takenByGo(hash)
+	_, size, ok := crypt.ParseBcrypt(hash)
+	return ok && crypt.IsExact(hash[:size])
 }
 
-// takenByGo reports whether x/crypto/bcrypt, and with it the registry, takes the
-// hash: its versions and costs are read loosely.
 func takenByGo(hash string) bool {
-	if _, err := bcrypt.Cost([]byte(hash)); err != nil {
-		return false
-	}
-	head := len("$2y$10$")
-	if hash[2] == '$' {
-		head = len("$2$10$")
-	}
-	if len(hash) < head+saltLen+digestLen {
-		return false
-	}
-	text := hash[head : head+saltLen+digestLen]
-	for _, char := range []byte(text) {
-		if strings.IndexByte(bcryptAlphabet, char) < 0 {
-			return false
-		}
-	}
-	return strings.IndexByte(bcryptAlphabet, text[len(text)-1])&digestSpare == 0
+	_, _, ok := crypt.ParseBcrypt(hash)
+	return ok
 }

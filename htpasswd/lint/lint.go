@@ -111,7 +111,7 @@ func (c *checker) add(kind Kind, at place, details ...any) {
 
 // check compares what a person would say is listed with what the server reads.
 func (c *checker) check(text string) {
-	if _, ok := charset.UTF16Order([]byte(text)); ok {
+	if _, ok := charset.UTF16Order(text); ok {
 		c.add(UTF16, place{line: 1, column: 1}) // its lines are no lines to any server
 		return
 	}
