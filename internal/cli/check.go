@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -87,37 +88,63 @@ func (c check) run(cmd *cobra.Command) error {
 	if err != nil {
 		return fmt.Errorf("cannot check the file: %w", err)
 	}
+	var unfixable error
 	report := checkReport{File: t.name, Findings: []lint.Finding{}, Changes: []lint.Change{}}
 	if c.fix {
 		var fixed []byte
-		fix := func(text []byte) []byte {
-			var changes []lint.Change
-			fixed, changes = lint.Fix(text)
+		fix := func(text []byte) error {
+			result, changes, err := lint.Fix(cmd.Context(), text)
+			fixed = result
 			report.Changes = append(report.Changes[:0], changes...)
-			return fixed
+			return err
 		}
 		if c.dryRun {
-			fix(text)
+			unfixable = fix(text)
 		} else {
-			if _, err = t.Update(cmd.Context(), func(f *htpasswd.File) error { return f.Reset(fix(f.Bytes())) }); !made(err) {
+			_, err = t.Update(cmd.Context(), func(f *htpasswd.File) error {
+				if err := fix(f.Bytes()); err != nil {
+					return err
+				}
+				return f.Reset(fixed)
+			})
+			switch {
+			case errors.Is(err, lint.ErrUnfixable):
+				unfixable, err = err, nil
+			case !made(err):
 				return fmt.Errorf("cannot fix the file: %w", err)
+			default:
+				text = fixed // what is there now, whoever has edited it since it was read
 			}
-			text = fixed // what is there now, whoever has edited it since it was read
 		}
 	}
 	for _, server := range c.servers {
-		report.Findings = append(report.Findings, lint.Check(text, server)...)
+		findings, err := lint.Check(cmd.Context(), text, server)
+		if err != nil {
+			return fmt.Errorf("cannot check the file: %w", err)
+		}
+		report.Findings = append(report.Findings, findings...)
 		if info, err := os.Stat(t.path); t.path != "" && err == nil {
 			report.Findings = append(report.Findings, checkMode(info, server)...)
 		}
 	}
 	for i, f := range report.Findings { // the JSON has them all
-		report.Findings[i].Hint = c.app.translate(f.Hint)
+		if command, ok := remedies[f.Remedy]; ok {
+			report.Findings[i].Hint = c.app.translate(command)
+		}
 	}
 	if err := c.write(t, report); err != nil {
 		return err
 	}
+	if unfixable != nil {
+		return fail(exitFormat, "", "cannot fix the file: %w", unfixable)
+	}
 	return cmp.Or(err, c.verdict(t, report))
+}
+
+// remedies has the command of those that one command is.
+var remedies = map[lint.Remedy]string{
+	lint.RemedyFix:      "registryctl check --fix fixes it",
+	lint.RemedyPassword: "registryctl user passwd sets a new password",
 }
 
 // write writes the report; where standard output holds the mended file, to
@@ -168,13 +195,13 @@ func (c check) verdict(t target, report checkReport) error {
 	hint := ""
 	for _, f := range report.Findings {
 		count[f.Severity]++
-		if f.Severity == lint.Error && hint == "" {
+		if f.Severity == lint.SeverityError && hint == "" {
 			hint = f.Hint
 		}
 	}
-	errors, warnings := count[lint.Error], count[lint.Warning]
-	if errors > 0 || c.strict && warnings > 0 {
-		return fail(exitFormat, hint, "%s: %s and %s", t.name, counted(errors, "error"), counted(warnings, "warning"))
+	errs, warnings := count[lint.SeverityError], count[lint.SeverityWarning]
+	if errs > 0 || c.strict && warnings > 0 {
+		return fail(exitFormat, hint, "%s: %s and %s", t.name, counted(errs, "error"), counted(warnings, "warning"))
 	}
 	c.app.say("%s: everybody listed can log in; %s", t.name, counted(warnings, "warning"))
 	return nil

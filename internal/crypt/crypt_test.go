@@ -392,7 +392,7 @@ func TestRedact(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"$$2y$$05$$nqgXJb", "$2y$05$nqg", "$\x002\x00y\x00$\x000\x005\x00$\x00n\x00"} {
+	for _, name := range []string{"$$2y$$05$$nqgXJb", `\$2y\$05\$nqgXJb`, "$2y$05$nqg", "$\x002\x00y\x00$\x000\x005\x00$\x00n\x00"} {
 		assert.Equal(t, Hidden, Redact(name))
 	}
 	for _, name := range []string{"", "elton", "robot$project+ci", "{name}", "a$2", "$1", "user$name$", "café"} {

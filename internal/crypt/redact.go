@@ -9,7 +9,7 @@ import (
 const Hidden = "[hidden]"
 
 // A hash, or what is left of one that was cut: the mark of its scheme, and some of what follows it.
-var hashLike = regexp.MustCompile(`\$+(2[a-z]?|1|5|6|7|y|gy|sm3|md5|sha1|apr1|argon2[a-z]*|scrypt|pbkdf2[a-z0-9-]*)\$+[^\s$:]|\{(S?SHA(256|512)?|S?MD5|CRYPT|BCRYPT)\}[^\s:]|\{PLAIN\}.`)
+var hashLike = regexp.MustCompile(`\$+(2[a-z]?|1|5|6|7|y|gy|sm3|md5|sha1|apr1|argon2[a-z]*|scrypt|pbkdf2[a-z0-9-]*)[\\$]*\$[^\s$:]|\{(S?SHA(256|512)?|S?MD5|CRYPT|BCRYPT)\}[^\s:]|\{PLAIN\}.`)
 
 // HoldsHash reports whether a hash, or a part of one that names its scheme, stands anywhere in text. It does not see a
 // hash of DES crypt, which nothing tells from a word.
