@@ -60,6 +60,11 @@ func fix(ctx context.Context, text string) (string, []Change, error) {
 	if err != nil {
 		return "", nil, err
 	}
+	before := effectiveEntries(text)
+	if trimmed := trimMarks(text, 1); trimmed != text {
+		x.did(BOM, 1, "byte order mark removed")
+		text = trimmed
+	}
 	x.effective = effectiveEntries(text)
 	x.split(text)
 	x.dedupe()
@@ -71,7 +76,7 @@ func fix(ctx context.Context, text string) (string, []Change, error) {
 	if has := c.contents(text); has == hasUsers || has == hasOther {
 		return "", nil, fmt.Errorf("%w: no line holds a user and a hash, so it is not an htpasswd file", ErrUnfixable)
 	}
-	if err := verifyFix(ctx, x.effective, text, fixed); err != nil {
+	if err := verifyFix(ctx, before, text, fixed); err != nil {
 		return "", nil, err
 	}
 	return fixed, x.changes, ctx.Err()
@@ -107,7 +112,7 @@ func effectiveEntries(text string) map[string]entry {
 	return users
 }
 
-// decode returns the text as UTF-8 without a byte order mark.
+// decode returns the text as UTF-8.
 func (x *fixer) decode(text string) (string, error) {
 	if charset.IsMixed(text) {
 		return "", fmt.Errorf("%w: it starts as UTF-16 and holds lines in ASCII", ErrUnfixable)
@@ -122,10 +127,6 @@ func (x *fixer) decode(text string) (string, error) {
 		}
 		text = string(decoded)
 		x.did(UTF16, 0, "converted from UTF-16 to UTF-8")
-	}
-	if trimmed := trimMarks(text, 1); trimmed != text {
-		x.did(BOM, 1, "byte order mark removed")
-		text = trimmed
 	}
 	return text, nil
 }
@@ -275,10 +276,13 @@ func verifyFix(ctx context.Context, before map[string]entry, text, fixed string)
 	}
 	after := effectiveEntries(fixed)
 	for user, e := range before {
-		if hash, ok := accepted(e); ok {
-			if now, ok := accepted(after[user]); !ok || now != hash {
-				return wrong("a user could not log in any more, or with another password")
-			}
+		hash, ok := accepted(e)
+		now, isIn := accepted(after[user])
+		switch {
+		case !ok || isIn && now == hash:
+		case !isIn && e.line == 1 && strings.HasPrefix(user, byteOrderMark): // has its name without the mark now
+		default:
+			return wrong("a user could not log in any more, or with another password")
 		}
 	}
 	listed := make(map[string]bool) // who is listed, on a line that is no comment
@@ -291,10 +295,13 @@ func verifyFix(ctx context.Context, before map[string]entry, text, fixed string)
 		if _, ok := accepted(e); ok && !listed[user] {
 			return wrong("a user could log in who is not listed")
 		}
+		if marked, ok := before[byteOrderMark+user]; ok && marked.line != 1 && e.line == 1 {
+			return wrong("the first user is listed again, by a name with a byte order mark")
+		}
 	}
 	x := fixer{ctx: ctx, effective: after}
-	if _, err := x.decode(fixed); err != nil {
-		return err
+	if _, err := x.decode(fixed); err != nil || trimMarks(fixed, 1) != fixed {
+		return wrong("the result would not be read as it is")
 	}
 	x.split(fixed)
 	x.dedupe()

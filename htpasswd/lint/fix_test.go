@@ -24,9 +24,9 @@ const (
 )
 
 // short writes the hashes for A, B, C and P, so that a case fits a line. D and E
-// are A with escaped dollar signs.
+// are A with escaped dollar signs, and F its salt and digest.
 var short = strings.NewReplacer("A", hashA, "B", hashB, "C", hashC, "P", apr1, "⏎", "\n", "␍", "\r",
-	"D", strings.ReplaceAll(hashA, "$", "$$"), "E", strings.ReplaceAll(hashA, "$", `\$`))
+	"D", strings.ReplaceAll(hashA, "$", "$$"), "E", strings.ReplaceAll(hashA, "$", `\$`), "F", hashA[7:])
 
 func TestFix(t *testing.T) {
 	half := strings.Repeat("x", htpasswd.MaxLineBytes/2)
@@ -122,17 +122,19 @@ func wide(text, mark string) string {
 // What Fix refuses, and for which no finding proposes it.
 func TestFixRefuses(t *testing.T) {
 	for name, text := range map[string]string{
-		"cut UTF-16":            wide("a:A⏎", "\xff\xfe") + "x",
-		"UTF-32":                "\xff\xfe\x00\x00a\x00\x00\x00:\x00\x00\x00",
-		"ASCII behind UTF-16":   wide("a:A␍⏎", "\xff\xfe") + short.Replace("bb:B⏎"),
-		"ASCII, even length":    wide("a:A␍⏎", "\xff\xfe") + short.Replace("b:B⏎c:C⏎x"),
-		"ASCII, no mark":        wide("a:A␍⏎", "") + short.Replace("b:B⏎"),
-		"ASCII with a mark":     "\xff\xfe" + short.Replace("b:B⏎b"),
-		"private key":           "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIAAA\n-----END PRIVATE KEY-----\n",
-		"YAML":                  "users:\n  - name: elton\n    password: d0cker\n---\n",
-		"YAML, colons only":     "services:\n  registry:\n    image: registry:2\n",
-		"plain text, unended":   "elton:d0cker",
-		"UTF-16 without a hash": wide("apple", "\xff\xfe"),
+		"cut UTF-16":             wide("a:A⏎", "\xff\xfe") + "x",
+		"UTF-32":                 "\xff\xfe\x00\x00a\x00\x00\x00:\x00\x00\x00",
+		"ASCII behind UTF-16":    wide("a:A␍⏎", "\xff\xfe") + short.Replace("bb:B⏎"),
+		"ASCII, even length":     wide("a:A␍⏎", "\xff\xfe") + short.Replace("b:B⏎c:C⏎x"),
+		"ASCII, no mark":         wide("a:A␍⏎", "") + short.Replace("b:B⏎"),
+		"ASCII with a mark":      "\xff\xfe" + short.Replace("b:B⏎b"),
+		"private key":            "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIAAA\n-----END PRIVATE KEY-----\n",
+		"YAML":                   "users:\n  - name: elton\n    password: d0cker\n---\n",
+		"YAML, colons only":      "services:\n  registry:\n    image: registry:2\n",
+		"plain text, unended":    "elton:d0cker",
+		"UTF-16 without a hash":  wide("apple", "\xff\xfe"),
+		"marked name twice":      short.Replace("\ufeffa:A⏎b:B⏎\ufeffa:C⏎"),
+		"marked name and hidden": short.Replace("\ufeffa:A⏎b:B␍\ufeffa:C⏎"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			fixed, changes, err := lint.Fix(t.Context(), []byte(text))
@@ -140,6 +142,9 @@ func TestFixRefuses(t *testing.T) {
 			assert.Empty(t, fixed)
 			assert.Empty(t, changes)
 			for _, server := range lint.Servers() {
+				if strings.HasPrefix(name, "marked") {
+					continue // too rare for a finding of its own
+				}
 				findings := check(t, text, server)
 				assert.NotEmpty(t, findings)
 				for _, f := range findings {

@@ -30,7 +30,7 @@ and byte order marks, carriage returns alone, glued lines, blanks, duplicates
 (the last line stays), a missing newline. A line that is no entry becomes a
 comment. --dry-run says what it would do.`,
 		Annotations: more(`"-o json" is {file, findings: [{kind, server, severity, line, column, user,
-message, hint}], changes: [{kind, line, done}]}.
+message, hint, remedy}], changes: [{kind, line, done}]}.
 
 Exit status:
 
