@@ -148,7 +148,7 @@ func TestCheckOfALargeFile(t *testing.T) {
 			case <-done:
 				peak <- highest
 				return
-			case <-time.After(5 * time.Millisecond):
+			case <-time.After(20 * time.Millisecond):
 				highest = max(highest, heap())
 			}
 		}
