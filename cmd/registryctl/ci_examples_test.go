@@ -137,8 +137,10 @@ func testExample(t *testing.T, file string, e example) {
 type githubWorkflow struct {
 	On   map[string]any
 	Jobs map[string]struct {
-		Env   map[string]string
-		Steps []struct {
+		If     string
+		RunsOn string `yaml:"runs-on"`
+		Env    map[string]string
+		Steps  []struct {
 			Uses, If, Run string
 			Env           map[string]string
 		}
@@ -152,7 +154,14 @@ func TestGitHubExample(t *testing.T) {
 	text := exampleFile(t, "github.yml")
 	var w githubWorkflow
 	require.NoError(t, yaml.Unmarshal(text, &w))
-	job := w.Jobs["users"]
+	check, users := w.Jobs["check"], w.Jobs["users"]
+
+	// The code of a pull request never runs on the registry's host.
+	require.Len(t, w.Jobs, 2)
+	assert.Equal(t, "github.event_name == 'pull_request'", check.If)
+	assert.Equal(t, "ubuntu-latest", check.RunsOn)
+	assert.Equal(t, "github.event_name != 'pull_request'", users.If)
+	assert.Equal(t, "self-hosted", users.RunsOn)
 
 	// Dependabot keeps the actions of our own workflows up to date.
 	ours, err := os.ReadFile("../../.github/workflows/test.yml")
@@ -177,14 +186,18 @@ func TestGitHubExample(t *testing.T) {
 	on := regexp.MustCompile(`^github\.event_name == '(\w+)'$`)
 	run := func(event string) outcome {
 		require.Contains(t, w.On, event)
+		job := users
+		if event == "pull_request" {
+			job = check
+		}
 		var all outcome
 		for _, step := range job.Steps {
-			if step.Uses != "" {
+			if step.Uses != "" || strings.HasPrefix(step.Run, "go install ") {
 				continue
 			}
 			condition := on.FindStringSubmatch(step.If)
-			require.NotNil(t, condition, "a condition that this test cannot read: %s", step.If)
-			if condition[1] != event {
+			require.True(t, condition != nil || step.If == "", "a condition that this test cannot read: %s", step.If)
+			if condition != nil && condition[1] != event {
 				continue
 			}
 			o := c.run(t, slices.Concat(environment(job.Env), environment(step.Env), ofTest), "bash", "-e", "-c", step.Run)
@@ -200,9 +213,9 @@ func TestGitHubExample(t *testing.T) {
 		plan: func() string {
 			pull, night := run("pull_request"), run("schedule")
 			switch {
-			case night.status == 8 && pull.status == 0 && strings.Contains(pull.stdout, "\n::notice::"):
+			case pull.status == 0 && night.status == 8:
 				return changed
-			case night.status == 0 && pull.status == 0 && !strings.Contains(pull.stdout, "::"):
+			case pull.status == 0 && night.status == 0:
 				return same
 			}
 			assert.Equal(t, night.status, pull.status)
