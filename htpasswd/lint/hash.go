@@ -16,13 +16,13 @@ import (
 func Problem(e htpasswd.Entry, server Server) string {
 	hash := e.Hash.Encoded()
 	c := checker{server: server}
-	switch {
-	case server == Nginx:
+	switch server {
+	case Nginx:
 		hash = until(hash, "\r:\x00")
 		if e.User == "" {
 			c.add(EmptyName, place{})
 		}
-	case server == Apache:
+	case Apache:
 		hash = until(strings.TrimLeft(hash, ":"), ":\x00")
 		if strings.ContainsRune(e.User, 0) {
 			c.add(NULInName, place{})

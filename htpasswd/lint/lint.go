@@ -1,6 +1,12 @@
 // Package lint finds what keeps users from logging in: it reads an htpasswd file
 // as a server does, and reports what is wrong with each line. It also repairs
 // what can be repaired without a guess.
+//
+// The registry computes every bcrypt hash as $2y$. crypt(3), and so nginx and
+// Apache httpd, compute $2x$ with an old bug, which makes another hash of a
+// password that is not ASCII, and $2a$ with a safeguard, which makes another hash
+// of a few passwords with the byte 0xFF. A hash that begins with $2y$ is the same
+// everywhere.
 package lint
 
 import (
