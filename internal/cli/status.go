@@ -124,7 +124,7 @@ var classes = []struct {
 	{htpasswd.ErrNoColon, exitFormat, "the registry refuses every user for this line; " + program + " check --fix makes it a comment"},
 	{htpasswd.ErrLineTooLong, exitFormat, "the registry refuses every user for this line; " + program + " check --fix makes comments of it"},
 	{htpasswd.ErrUnsupportedHash, exitFormat, ""},
-	{userlist.ErrNoEntry, exitFormat, ""},
+	{userlist.ErrInvalidEntry, exitFormat, ""},
 	{htpasswd.ErrInvalidCost, exitUsage, "the user has a higher one; --cost sets another"},
 	{syscall.EBUSY, exitIO, "if the file itself is mounted into a container, mount its folder instead, or use --in-place"},
 	{syscall.EROFS, exitIO, "the file system is mounted read-only"},

@@ -22,7 +22,7 @@ func (a *app) newUserImport() *cobra.Command {
 	var (
 		c      = userImport{app: a}
 		mode   modeFlag
-		format = formatFlag{allowed: []string{userlist.Lines, userlist.CSV, userlist.JSON}}
+		format = formatFlag{allowed: []string{string(userlist.Lines), string(userlist.CSV), string(userlist.JSON)}}
 		output = formatFlag{value: "text", allowed: []string{"text", "json"}}
 	)
 	cmd := &cobra.Command{
@@ -196,15 +196,20 @@ func (c *userImport) read(ctx context.Context, format string) ([]userlist.User, 
 	if err != nil {
 		return nil, fail(exitIO, "", "cannot read the list: %w", err)
 	}
-	if format == "" {
-		format = userlist.Guess(c.list, text)
-	}
-	if format == "" {
-		return nil, fail(exitUsage, "--format csv says that it is, --format lines that it is a user", "the first line of %s may be a CSV header", name)
-	}
-	users, problems := userlist.Parse(text, format, c.generate)
-	if len(problems) > 0 {
-		return nil, badEntries{name, problems}
+	users, err := userlist.Parse(string(text), userlist.Options{
+		Name: c.list, Format: userlist.Format(format), Generate: c.generate,
+	})
+	var bad *userlist.Error
+	var unreadable userlist.FormatError
+	switch {
+	case errors.Is(err, userlist.ErrAmbiguous):
+		return nil, fail(exitUsage, "--format csv says that it is a header, --format lines that it is a user", "cannot read %s: %w", name, err)
+	case errors.As(err, &unreadable):
+		return nil, fail(exitUsage, "", "cannot read %s: %w", name, err)
+	case errors.As(err, &bad):
+		return nil, badEntries{name, bad.Problems}
+	case err != nil:
+		return nil, err
 	}
 	if len(users) == 0 && c.prune && !c.allowEmpty {
 		return nil, fail(exitUsage, "if that is meant, --allow-empty says so", "%s lists nobody, and --prune would remove every user", name)
@@ -224,7 +229,7 @@ func (b badEntries) Error() string { return strings.Join(b.lines(), "; ") }
 func (b badEntries) lines() []string {
 	lines := make([]string, len(b.problems))
 	for i, p := range b.problems {
-		lines[i] = fmt.Sprintf("%s:%d: %v", b.list, p.Line, p.Err)
+		lines[i] = fmt.Sprintf("%s:%d: %v", b.list, p.Line, p)
 	}
 	return lines
 }
