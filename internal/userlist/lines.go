@@ -21,15 +21,15 @@ func (p *parser) lines(text string) {
 		line = strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
 		r, kind := record.Parse(line)
 		name, value, _ := strings.Cut(line, ":") // with the whitespace around them, so that it is refused
+		first, _, _ := strings.Cut(r.Hash, ":")
 		switch {
 		case kind == record.Comment:
 		case kind == record.Malformed && strings.ContainsAny(line, ",;\t"): // a password would become part of a name
 			p.invalid(n, "", `no colon; CSV needs a header such as "name,password"`)
 		case kind == record.Malformed:
 			p.add(n, name, nil, nil)
-		case beginsAsHash(r.Hash): // in an htpasswd file there may be whitespace or a third field behind it
-			hash, _, _ := strings.Cut(r.Hash, ":")
-			p.add(n, name, &hash, nil)
+		case first != value && beginsAsHash(first): // an htpasswd file may have whitespace or a third field there
+			p.add(n, name, &first, nil)
 		default:
 			p.add(n, name, &value, nil)
 		}

@@ -93,7 +93,8 @@ func Parse(text string, o Options) ([]User, error) {
 			return nil, err
 		}
 	}
-	p := parser{options: o, lineOf: make(map[string]int)}
+	room := min(strings.Count(text, "\n"), len(text)/64) // enough for a list of hashes
+	p := parser{options: o, users: make([]User, 0, room), lineOf: make(map[string]int, room)}
 	switch o.Format {
 	case CSV:
 		p.csv(text)
@@ -181,15 +182,14 @@ func (p *parser) add(line int, name string, password, hash *string) {
 		err = invalid("both a password and a hash")
 	case hash != nil:
 		err = p.setHash(&u, *hash)
-	case password != nil && isHash(*password):
+	case password != nil && beginsAsHash(*password):
 		err = p.setHash(&u, *password)
 	case password != nil:
 		u.Password = []byte(*password)
 		err = validatePassword(*password)
 	case !p.options.Generate:
 		// What seems to be the name may be a password, and is not shown.
-		p.invalid(line, "", "no password; --generate makes one for a new user")
-		return
+		name, err = "", invalid("no password; --generate makes one for a new user")
 	}
 	if err != nil {
 		p.problem(line, name, err)
@@ -211,13 +211,6 @@ func (p *parser) checkName(line int, name string) error {
 	}
 	p.lineOf[name] = line
 	return nil
-}
-
-// isHash reports whether a value in the place of a password is a hash, be it damaged.
-// Taken for a password, it would let in whoever has read it.
-func isHash(value string) bool {
-	h, err := htpasswd.ParseHash(value)
-	return err == nil && h.Scheme() == htpasswd.Bcrypt || beginsAsHash(value)
 }
 
 // setHash gives u a hash, which is never taken for a password.
