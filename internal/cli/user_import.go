@@ -4,52 +4,80 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/csv"
 	"errors"
 	"fmt"
-	"runtime/debug"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/registryctl/registryctl/htpasswd"
-	"github.com/registryctl/registryctl/internal/atomicfile"
 	"github.com/registryctl/registryctl/internal/userlist"
 )
 
+// userImportOptions are those of user import.
+type userImportOptions struct {
+	app    *app
+	list   string
+	format formatFlag
+	output formatFlag
+	cost   costFlag
+	mode   modeFlag
+
+	prune, allowEmpty, dryRun, exitCode, generate, skipUnsupported bool
+
+	maxSize sizeFlag
+}
+
 func (a *app) newUserImport() *cobra.Command {
-	var (
-		c      = userImport{app: a}
-		mode   modeFlag
-		format = formatFlag{allowed: []string{string(userlist.Lines), string(userlist.CSV), string(userlist.JSON)}}
-		output = formatFlag{value: "text", allowed: []string{"text", "json"}}
-	)
+	o := &userImportOptions{
+		app:     a,
+		format:  formatFlag{allowed: []string{string(userlist.Lines), string(userlist.CSV), string(userlist.JSON)}},
+		output:  formatFlag{value: "text", allowed: []string{"text", "json"}},
+		maxSize: defaultMaxSize,
+	}
 	cmd := &cobra.Command{
 		Use:   "import [FILE]",
 		Short: "Add and update many users from a list",
-		Long: `Make the file match a list, in one write: users are added or, where the
-password is another one, updated; those that match are left alone. FILE, else
-standard input, is lines of name:password, CSV with that header, or JSON.`,
-		Annotations: more(`A second run writes nothing. FILE is standard input if it is "-" or not given.
-CSV has a header "name,password"; JSON is an array or one {"name", "password"}
-a line. A password that is a bcrypt hash is taken as it is; "hash" in the place
-of "password" takes nothing else, and "user" or "username" does for "name". If
-any entry is wrong, each is named and nothing is written. Without --format the
-name of FILE says what it is, else how it begins.
+		Long: `Make the file match a list of users, in one write. A new user is added. The hash
+of a user with another password is replaced. All others are left as they are, so
+that a second run writes nothing. FILE is "-" or missing for standard input.`,
+		Annotations: more(`The list is one of these; without --format the name of FILE says which, else the
+way in which it begins:
 
-With --dry-run the plan is printed: "+" to add, "~" to update, "-" to remove,
-"=" to leave alone. "-o json" is {file, users: [{user, action}]}, with the
-actions add, update, remove and keep. --generate prints "name,password" CSV.
+  lines  name:password, or an htpasswd file
+  csv    with a header, separated by comma, semicolon or tab. The columns are
+         name (or user, username, login), password and hash; others are ignored.
+  json   an array of objects with these keys, one such object after the other,
+         or one object whose keys are the names: {"elton": "d0cker"}
+
+A bcrypt hash in the place of a password is taken as it is; "hash" takes nothing
+else. A user with a hash of another scheme is refused: the registry would not let
+the user in. With --skip-unsupported such users are left as they are.
+
+A password that matches is hashed again if the cost of its hash is below the
+default, or not the one of --cost; without --cost no cost is lowered.
+
+If any entry is bad, nothing is written. An empty password is bad, and so is a name
+without a password, unless --generate makes one. The passwords that it makes for
+new users are printed as CSV.
+
+With --dry-run the changes are printed: "+" for a user to add, "~" to update, "-" to
+remove, "=" to leave alone, "!" to skip. "-o json" prints
+{"file", "users": [{"user", "action"}]} with the actions add, update, remove, keep
+and skip, and "password" where one was generated.
 
 Exit status:
 
   5  a password is refused
-  6  a name is bad, or listed twice
+  6  a name is refused, or listed twice
   7  an entry cannot be read, or its hash is not bcrypt
-  8  with --exit-code: the plan changes something
+  8  with --dry-run --exit-code: there are changes
 
-Of several bad entries the first one in the list decides.`),
+The first of several bad entries decides.`),
 		Example: `  registryctl user import users.csv
   registryctl user import users.json --prune --dry-run --exit-code
   registryctl user import C:\lists\users.csv -f C:\auth\htpasswd # PowerShell`,
@@ -59,239 +87,266 @@ Of several bad entries the first one in the list decides.`),
 			}
 			return nil
 		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.list = "-"
+			if len(args) > 0 {
+				o.list = args[0]
+			}
+			if err := cmp.Or(o.mode.check(cmd, a), o.check()); err != nil {
+				return err
+			}
+			return runUserImport(cmd.Context(), o)
+		},
 	}
 	flags := cmd.Flags()
-	format.register(cmd, "format", "", "FORMAT of the list, else guessed: ")
-	flags.BoolVar(&c.prune, "prune", false, "remove users that are not listed")
-	flags.BoolVar(&c.allowEmpty, "allow-empty", false, "with --prune: take a list without any entry")
-	flags.BoolVar(&c.dryRun, "dry-run", false, "only print what would be done")
-	flags.BoolVar(&c.exitCode, "exit-code", false, "with --dry-run: exit 8 if anything would change")
-	flags.BoolVar(&c.generate, "generate", false, "make a password for who is new and has none")
-	c.cost.register(cmd)
-	mode.register(cmd, a)
-	output.registerOutput(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		c.json = output.value == "json"
-		c.list = "-"
-		if len(args) > 0 {
-			c.list = args[0]
-		}
-		if err := cmp.Or(mode.check(cmd, a), c.check()); err != nil {
-			return err
-		}
-		c.target = a.openOrCreate(mode.perm())
-		if c.dryRun {
-			c.target = a.openToPlan()
-		}
-		return c.run(cmd.Context(), format.value)
-	}
+	o.format.register(cmd, "format", "", "FORMAT of the list, else guessed: ")
+	flags.BoolVar(&o.prune, "prune", false, "remove the users that are not listed")
+	flags.BoolVar(&o.allowEmpty, "allow-empty", false, "with --prune: accept a list without users")
+	flags.BoolVar(&o.dryRun, "dry-run", false, "print the changes instead of making them")
+	flags.BoolVar(&o.exitCode, "exit-code", false, "with --dry-run: exit 8 if there are changes")
+	flags.BoolVar(&o.generate, "generate", false, "generate a password for each new user without one")
+	flags.BoolVar(&o.skipUnsupported, "skip-unsupported", false, "skip users whose hash is not bcrypt")
+	flags.Var(&o.maxSize, "max-size", "read a list of up to SIZE")
+	o.cost.register(cmd)
+	o.mode.register(cmd, a)
+	o.output.registerOutput(cmd)
 	return cmd
 }
 
-// A userImport is one run of the command.
-type userImport struct {
-	app    *app
-	target target
-	list   string
-	cost   costFlag
-
-	prune, allowEmpty, dryRun, exitCode, generate, json bool
-}
-
 // check refuses flags that do not go together.
-func (c *userImport) check() error {
+func (o *userImportOptions) check() error {
+	toStdout := o.app.file == "-" && !o.dryRun
 	switch {
-	case c.list == "-" && c.app.file == "-":
+	case o.list == "-" && o.app.file == "-":
 		return fail(exitUsage, "name the list, or the file with -f", "standard input cannot be both the file and the list")
-	case c.exitCode && !c.dryRun:
-		return fail(exitUsage, "", "--exit-code goes with --dry-run, for which nothing is changed")
-	case c.allowEmpty && !c.prune:
-		return fail(exitUsage, "", "--allow-empty goes with --prune")
-	case c.generate && c.app.file == "-" && !c.dryRun:
-		return fail(exitUsage, "name a file with -f", "standard output is for the generated passwords")
-	case c.generate && c.json && !c.dryRun:
-		return fail(exitUsage, "leave out -o json", "standard output is for the generated passwords")
-	case c.app.file == "-" && c.json && !c.dryRun:
+	case o.exitCode && !o.dryRun:
+		return fail(exitUsage, "", "--exit-code needs --dry-run")
+	case o.allowEmpty && !o.prune:
+		return fail(exitUsage, "", "--allow-empty needs --prune")
+	case o.generate && toStdout:
+		return fail(exitUsage, "name a file with -f", "standard output cannot be both the file and the passwords")
+	case o.output.value == "json" && toStdout:
 		return fail(exitUsage, "name a file with -f", "standard output cannot be both the file and the report")
 	}
 	return nil
 }
 
-func (c *userImport) run(ctx context.Context, format string) error {
-	// What a long list is made into lives to the end: collecting garbage in it would
-	// take longer than all the rest.
-	defer debug.SetGCPercent(debug.SetGCPercent(400))
-	users, err := c.read(ctx, format)
+// runUserImport reads the list, compares it with the file, hashes the passwords
+// that are not there yet, edits the file and reports.
+func runUserImport(ctx context.Context, o *userImportOptions) error {
+	list, err := o.readList(ctx)
 	if err != nil {
 		return err
 	}
-	plan := &importPlan{users: users, prune: c.prune}
-	f, missing, err := c.ready(ctx, plan)
+	text := o.app.openOrCreate(o.mode.perm())
+	if o.dryRun {
+		text = o.app.openToPlan()
+	}
+	f, missing, err := text.readOrEmpty(ctx)
 	if err != nil {
 		return fmt.Errorf("cannot import: %w", err)
 	}
-	if c.dryRun {
-		return c.printPlan(plan, plan.of(f))
+	before := importSteps(list, nil, f, o.prune)
+	var generated map[string]bool
+	if o.generate {
+		generated = generatePasswords(list, before)
 	}
-	var done importOutcome
-	changed, err := c.target.Update(ctx, func(f *htpasswd.File) (err error) {
-		done, err = plan.apply(f)
-		return err
+	if err := o.comparePasswords(ctx, list, before); err != nil {
+		return fmt.Errorf("cannot import: %w", err)
+	}
+	if o.dryRun {
+		return o.reportPlan(text.name, importSteps(list, generated, f, o.prune))
+	}
+	if err := o.hashPasswords(ctx, list, before); err != nil {
+		return fmt.Errorf("cannot import: %w", err)
+	}
+	var steps []importStep
+	changed, err := text.Update(ctx, func(f *htpasswd.File) error {
+		steps = importSteps(list, generated, f, o.prune)
+		changes, err := importChanges(list, steps)
+		if err != nil {
+			return err
+		}
+		return f.Apply(changes)
 	})
-	switch {
-	case errors.Is(err, htpasswd.ErrNotDurable):
-		return cmp.Or(c.reveal(plan, done), err)
-	case err != nil:
+	if !made(err) {
 		return fmt.Errorf("cannot import: %w", err)
-	case missing && changed:
-		c.app.did("created %s", c.target.name)
 	}
-	c.app.did("%s: %s", c.target.name, done.summary())
-	c.app.warnOfCost(plan.highestCost(done))
-	if c.json {
-		return c.printPlan(plan, done)
+	if missing && changed {
+		o.app.did("created %s", text.name)
 	}
-	return c.reveal(plan, done)
+	return cmp.Or(o.report(text.name, list, generated, steps), err)
 }
 
-// ready does what takes long, before any lock is taken: a bcrypt for each
-// password that is not known to be the one in the file, and one for each that is
-// new. A list of nothing but hashes needs no look into the file, except to say
-// what would be done; f is nil then.
-func (c *userImport) ready(ctx context.Context, plan *importPlan) (f *htpasswd.File, missing bool, err error) {
-	allHashed := !slices.ContainsFunc(plan.users, func(u userlist.User) bool { return !u.HasHash() })
-	if allHashed && !c.dryRun {
-		missing, err = c.target.isMissing(ctx)
-		return nil, missing, err
+// generatePasswords gives a password to each new user who has none, and returns the
+// names of these users.
+func generatePasswords(list []userlist.User, steps []importStep) map[string]bool {
+	generated := make(map[string]bool)
+	for i := range list {
+		if u := &list[i]; steps[i].action == importAdd && u.Password == nil && !u.HasHash() {
+			u.Password = []byte(rand.Text())
+			generated[u.Name] = true
+		}
 	}
-	f, missing, err = c.target.readOrEmpty(ctx)
-	if err != nil {
-		return nil, false, err
-	}
-	work := plan.work(f, c.cost)
-	todo := slices.DeleteFunc(slices.Clone(work), func(w importWork) bool { return !w.comparable() })
-	err = c.app.parallel(ctx, "comparing", len(todo), func(n int) error { return todo[n].compare() })
-	if err != nil || c.dryRun {
-		return f, missing, err
-	}
-	todo = slices.DeleteFunc(work, func(w importWork) bool { return w.user.HasHash() })
-	err = c.app.parallel(ctx, "hashing", len(todo), func(n int) error { return todo[n].hash() })
-	return f, missing, err
+	return generated
 }
 
-// read reads the list; the error names every entry that is wrong.
-func (c *userImport) read(ctx context.Context, format string) ([]userlist.User, error) {
-	name := c.list
-	var text []byte
+// comparePasswords gives each user whose password is the one in the file the hash
+// that is there, unless a new hash would have another cost.
+func (o *userImportOptions) comparePasswords(ctx context.Context, list []userlist.User, steps []importStep) error {
+	var todo []int
+	for i, step := range steps[:len(list)] {
+		if step.action != importUpdate || list[i].HasHash() {
+			continue
+		}
+		cost, isBcrypt := step.current.Cost()
+		switch wanted := o.cost.of(step.current); {
+		case wanted > htpasswd.MaxCost:
+			return fmt.Errorf("user %q: %w", step.user, htpasswd.ErrInvalidCost)
+		case isBcrypt && cost == wanted:
+			todo = append(todo, i)
+		}
+	}
+	return o.app.parallel(ctx, "comparing", len(todo), func(n int) error {
+		u, current := &list[todo[n]], steps[todo[n]].current
+		switch err := current.Verify(u.Password); {
+		case err == nil:
+			u.Hash = current
+		case !errors.Is(err, htpasswd.ErrMismatch):
+			return fmt.Errorf("user %q: %w", u.Name, err)
+		}
+		return nil
+	})
+}
+
+// hashPasswords gives each user with a password a hash who has none.
+func (o *userImportOptions) hashPasswords(ctx context.Context, list []userlist.User, steps []importStep) error {
+	var todo []int
+	for i, u := range list {
+		if u.Password != nil && !u.HasHash() {
+			todo = append(todo, i)
+		}
+	}
+	return o.app.parallel(ctx, "hashing", len(todo), func(n int) (err error) {
+		u := &list[todo[n]]
+		u.Hash, err = htpasswd.HashPassword(u.Password, o.cost.of(steps[todo[n]].current))
+		if err != nil {
+			return fmt.Errorf("user %q: %w", u.Name, err)
+		}
+		return nil
+	})
+}
+
+// report says what was done.
+func (o *userImportOptions) report(file string, list []userlist.User, generated map[string]bool, steps []importStep) error {
+	o.app.did("%s: %v", file, countImport(steps))
+	o.warnOfSkipped(steps)
+	passwords := make(map[string]string)
+	highest := 0
+	for i, u := range list {
+		if a := steps[i].action; a != importAdd && a != importUpdate {
+			continue
+		}
+		cost, _ := u.Hash.Cost()
+		highest = max(highest, cost)
+		if generated[u.Name] {
+			passwords[u.Name] = string(u.Password)
+		}
+	}
+	o.app.warnOfCost(highest)
 	var err error
 	switch {
-	case c.list != "-":
-		text, err = await(ctx, func() ([]byte, error) { return atomicfile.Read(c.list) })
-	case isTerminal(c.app.in):
-		return nil, fail(exitUsage, "name a file, or pipe the list into the command", "no list to import")
-	default:
-		name = "standard input"
-		text, err = readAll(ctx, c.app.in)
+	case o.output.value == "json":
+		err = o.printJSON(file, steps, passwords)
+	case o.generate:
+		err = o.printPasswords(steps, passwords)
 	}
-	if err != nil {
-		return nil, fail(exitIO, "", "cannot read the list: %w", err)
+	if err != nil && len(passwords) > 0 {
+		return fail(exitIO, program+" user passwd NAME --generate sets a new one",
+			"the new passwords of %s are set but were not printed: %w", quotedNames(slices.Sorted(maps.Keys(passwords))), err)
 	}
-	users, err := userlist.Parse(string(text), userlist.Options{
-		Name: c.list, Format: userlist.Format(format), Generate: c.generate,
-	})
-	var bad *userlist.Error
-	var unreadable userlist.FormatError
-	switch {
-	case errors.Is(err, userlist.ErrAmbiguous):
-		return nil, fail(exitUsage, "--format csv says that it is a header, --format lines that it is a user", "cannot read %s: %w", name, err)
-	case errors.As(err, &unreadable):
-		return nil, fail(exitUsage, "", "cannot read %s: %w", name, err)
-	case errors.As(err, &bad):
-		return nil, badEntries{name, bad.Problems}
-	case err != nil:
-		return nil, err
-	}
-	if len(users) == 0 && c.prune && !c.allowEmpty {
-		return nil, fail(exitUsage, "if that is meant, --allow-empty says so", "%s lists nobody, and --prune would remove every user", name)
-	}
-	return users, nil
+	return err
 }
 
-// badEntries are the entries for which nothing is imported.
-type badEntries struct {
-	list     string
-	problems []userlist.Problem
-}
-
-func (b badEntries) Error() string { return strings.Join(b.lines(), "; ") }
-
-// lines has a message for each entry.
-func (b badEntries) lines() []string {
-	lines := make([]string, len(b.problems))
-	for i, p := range b.problems {
-		lines[i] = fmt.Sprintf("%s:%d: %v", b.list, p.Line, p)
+// reportPlan says what would be done.
+func (o *userImportOptions) reportPlan(file string, steps []importStep) error {
+	o.warnOfSkipped(steps)
+	var err error
+	if o.output.value == "json" {
+		err = o.printJSON(file, steps, nil)
+	} else {
+		var out bytes.Buffer
+		for _, step := range steps {
+			fmt.Fprintf(&out, "%s %s\n", step.action.mark(), printable(step.user))
+		}
+		err = o.app.print(out.Bytes())
 	}
-	return lines
+	if n := countImport(steps); err == nil && o.exitCode && n.changes() > 0 {
+		return fail(exitPending, "", "%s does not match the list: would be %v", file, n)
+	}
+	return err
 }
 
-// Unwrap is the first, which decides the exit status.
-func (b badEntries) Unwrap() error { return b.problems[0].Err }
+func (o *userImportOptions) warnOfSkipped(steps []importStep) {
+	var names []string
+	for _, step := range steps {
+		if step.action == importSkip {
+			names = append(names, step.user)
+		}
+	}
+	if len(names) > 0 {
+		o.app.say("warning: left as they are, since the listed hash is not bcrypt: %s", quotedNames(names))
+	}
+}
+
+// quotedNames joins names for a message, the first ten of them.
+func quotedNames(names []string) string {
+	const shown = 10
+	var quoted []string
+	for _, name := range names[:min(len(names), shown)] {
+		quoted = append(quoted, fmt.Sprintf("%q", name))
+	}
+	text := strings.Join(quoted, ", ")
+	if more := len(names) - len(quoted); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
 
 // An importReport is the JSON output: no field may change its name or meaning.
 type importReport struct {
-	File  string       `json:"file"`
-	Users []importStep `json:"users"`
+	File  string             `json:"file"`
+	Users []importReportUser `json:"users"`
 }
 
-type importStep struct {
-	User   string `json:"user"`
-	Action string `json:"action"` // add, update, remove or keep
+type importReportUser struct {
+	User     string `json:"user"`
+	Action   string `json:"action"` // add, update, remove, keep or skip
+	Password string `json:"password,omitempty"`
 }
 
-func (c *userImport) printPlan(plan *importPlan, done importOutcome) error {
-	var out bytes.Buffer
-	if c.json {
-		report := importReport{File: c.target.name, Users: []importStep{}}
-		for user, action := range plan.steps(done) {
-			report.Users = append(report.Users, importStep{user, action.String()})
-		}
-		if err := writeJSON(&out, report); err != nil {
-			return err
-		}
-	} else {
-		for user, action := range plan.steps(done) {
-			fmt.Fprintf(&out, "%s %s\n", action.mark(), printable(user))
-		}
+func (o *userImportOptions) printJSON(file string, steps []importStep, passwords map[string]string) error {
+	report := importReport{File: file, Users: []importReportUser{}}
+	for _, step := range steps {
+		report.Users = append(report.Users, importReportUser{step.user, step.action.String(), passwords[step.user]})
 	}
-	if err := c.app.print(out.Bytes()); err != nil {
+	var out bytes.Buffer
+	if err := writeJSON(&out, report); err != nil {
 		return err
 	}
-	if c.exitCode && done.changes() {
-		return fail(exitPending, "", "%s is not as listed: would be %s", c.target.name, done.summary())
-	}
-	return nil
+	return o.app.print(out.Bytes())
 }
 
-// reveal prints the passwords that were made, after they were set. Where none was,
-// that is the header alone, which is no loss.
-func (c *userImport) reveal(plan *importPlan, done importOutcome) error {
-	if !c.generate {
-		return nil
-	}
+// printPasswords prints the generated passwords as CSV.
+func (o *userImportOptions) printPasswords(steps []importStep, passwords map[string]string) error {
 	var out bytes.Buffer
-	var names []string
 	table := csv.NewWriter(&out)
-	_ = table.Write([]string{"name", "password"}) // to a buffer: no error
-	for i, u := range plan.users {
-		if plan.generated[i] && done.actions[i] == actionAdd {
-			names = append(names, fmt.Sprintf("%q", u.Name))
-			_ = table.Write([]string{u.Name, string(u.Password)})
+	_ = table.Write([]string{"name", "password"}) // to a buffer, without errors
+	for _, step := range steps {
+		if password, ok := passwords[step.user]; ok {
+			_ = table.Write([]string{step.user, password})
 		}
 	}
 	table.Flush()
-	if _, err := c.app.out.Write(out.Bytes()); err != nil && len(names) > 0 {
-		return fail(exitIO, program+" user passwd NAME --generate sets a new one",
-			"the new passwords of %s are set but could not be written: %w", strings.Join(names, ", "), err)
-	}
-	return nil
+	return o.app.print(out.Bytes())
 }
