@@ -146,19 +146,12 @@ func runUserImport(ctx context.Context, o *userImportOptions) error {
 	if err != nil {
 		return fmt.Errorf("cannot import: %w", err)
 	}
-	before := importSteps(list, nil, f, o.prune)
-	var generated map[string]bool
-	if o.generate {
-		generated = generatePasswords(list, before)
-	}
-	if err := o.comparePasswords(ctx, list, before); err != nil {
+	generated, err := o.readyHashes(ctx, list, f)
+	if err != nil {
 		return fmt.Errorf("cannot import: %w", err)
 	}
 	if o.dryRun {
 		return o.reportPlan(text.name, importSteps(list, generated, f, o.prune))
-	}
-	if err := o.hashPasswords(ctx, list, before); err != nil {
-		return fmt.Errorf("cannot import: %w", err)
 	}
 	var steps []importStep
 	changed, err := text.Update(ctx, func(f *htpasswd.File) error {
@@ -178,6 +171,23 @@ func runUserImport(ctx context.Context, o *userImportOptions) error {
 	return cmp.Or(o.report(text.name, list, generated, steps), err)
 }
 
+// readyHashes gives each user of the list with a password a hash: the one in the file
+// if it matches, else, unless this is a dry run, a new one. It returns the names of
+// the new users for whom a password was generated.
+func (o *userImportOptions) readyHashes(ctx context.Context, list []userlist.User, f *htpasswd.File) (generated map[string]bool, err error) {
+	if !slices.ContainsFunc(list, func(u userlist.User) bool { return !u.HasHash() }) {
+		return nil, nil
+	}
+	steps := importSteps(list, nil, f, false)
+	if o.generate {
+		generated = generatePasswords(list, steps)
+	}
+	if err := o.comparePasswords(ctx, list, steps); err != nil || o.dryRun {
+		return generated, err
+	}
+	return generated, o.hashPasswords(ctx, list, steps)
+}
+
 // generatePasswords gives a password to each new user who has none, and returns the
 // names of these users.
 func generatePasswords(list []userlist.User, steps []importStep) map[string]bool {
@@ -195,7 +205,7 @@ func generatePasswords(list []userlist.User, steps []importStep) map[string]bool
 // that is there, unless a new hash would have another cost.
 func (o *userImportOptions) comparePasswords(ctx context.Context, list []userlist.User, steps []importStep) error {
 	var todo []int
-	for i, step := range steps[:len(list)] {
+	for i, step := range steps {
 		if step.action != importUpdate || list[i].HasHash() {
 			continue
 		}
@@ -295,7 +305,7 @@ func (o *userImportOptions) warnOfSkipped(steps []importStep) {
 		}
 	}
 	if len(names) > 0 {
-		o.app.say("warning: left as they are, since the listed hash is not bcrypt: %s", quotedNames(names))
+		o.app.say("warning: skipped, since the registry does not accept the listed hash: %s", quotedNames(names))
 	}
 }
 

@@ -47,8 +47,13 @@ func importSteps(list []userlist.User, generated map[string]bool, f *htpasswd.Fi
 	steps := make([]importStep, len(list))
 	exists := make([]bool, len(list))
 	for e := range f.All() {
-		if i, listed := index[e.User]; listed { // of several lines the last one counts
-			steps[i].current, exists[i] = e.Hash, true
+		i, listed := index[e.User]
+		if !listed {
+			continue
+		}
+		steps[i].current, exists[i] = e.Hash, true // of several lines the last one counts
+		if before, disabled := e.Hash.Disabled(); disabled {
+			steps[i].current = before // an edit keeps the user disabled
 		}
 	}
 	for i, u := range list {
@@ -79,7 +84,7 @@ func importSteps(list []userlist.User, generated map[string]bool, f *htpasswd.Fi
 // importChanges returns the edit for the steps, the first of which belong to the
 // users of the list.
 func importChanges(list []userlist.User, steps []importStep) ([]htpasswd.Change, error) {
-	var changes []htpasswd.Change
+	changes := make([]htpasswd.Change, 0, countImport(steps).changes())
 	for i, step := range steps {
 		switch step.action {
 		case importRemove:

@@ -14,7 +14,7 @@ import (
 
 func TestImportSteps(t *testing.T) {
 	other := strings.Replace(exampleHash, "nqgX", "XgqN", 1)
-	file := "elton:" + other + "\n# comment\nfrancis:" + exampleHash + "\nelton:" + exampleHash + "\nold:x\nold:x\n"
+	file := "elton:" + other + "\n# comment\nfrancis:" + exampleHash + "\nelton:" + exampleHash + "\nold:x\nold:x\noff:!" + exampleHash
 	for name, c := range map[string]struct {
 		list      string
 		generated map[string]bool
@@ -27,9 +27,11 @@ func TestImportSteps(t *testing.T) {
 		"a password":          {list: "elton:d0cker\nnew:d0cker", want: "~elton +new"},
 		"a name":              {list: "elton\nnew", want: "=elton +new"},
 		"generated meanwhile": {list: "elton:d0cker", generated: map[string]bool{"elton": true}, want: "=elton"},
-		"prune":               {list: "new:d0cker\nelton", prune: true, want: "+new =elton -francis -old"},
-		"prune with nobody":   {prune: true, want: "-elton -francis -old"},
-		"skipped":             {list: "francis:{SHA}x\nnew:{SHA}x", prune: true, want: "!francis !new -elton -old"},
+		"prune":               {list: "new:d0cker\nelton", prune: true, want: "+new =elton -francis -old -off"},
+		"prune with nobody":   {prune: true, want: "-elton -francis -old -off"},
+		"a disabled user":     {list: "off:" + exampleHash, want: "=off"},
+
+		"skipped": {list: "francis:{SHA}x\nnew:{SHA}x", prune: true, want: "!francis !new -elton -old -off"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f, err := htpasswd.Parse([]byte(file))
@@ -51,7 +53,7 @@ func TestImportChangesMatchTheList(t *testing.T) {
 	other := strings.Replace(exampleHash, "nqgX", "XgqN", 1)
 	list, err := userlist.Parse("a:"+exampleHash+"\nb:"+other+"\nc:"+other+"\n", userlist.Options{})
 	require.NoError(t, err)
-	for _, file := range []string{"", "a:x", "c:" + other + "\r\nz:y\r\na:" + exampleHash + "\r\na:x\r\n", "#\nz:y\nb:" + other + "\nz:y"} {
+	for _, file := range []string{"", "a:x", "c:" + other + "\r\nz:y\r\na:" + exampleHash + "\r\na:x\r\n", "#\nz:y\nb:" + other + "\nz:y", "a:!x\n"} {
 		f, err := htpasswd.Parse([]byte(file))
 		require.NoError(t, err)
 		changes, err := importChanges(list, importSteps(list, nil, f, true))

@@ -65,9 +65,9 @@ var hashLike = regexp.MustCompile(
 	`(?i:\{[a-z0-9.-]*(?:sha|crypt|md5|plain|pbkdf2|argon2)[a-z0-9.-]*\})|` +
 		`\${1,2}(?:1|2[a-zA-Z]?|5|6|7|g?y|md5|apr1|sha1|scrypt|argon2[a-z]*|pbkdf2[a-z0-9-]*|[PH])[$\\]`)
 
-// beginsAsHash reports whether value begins as a hash does, perhaps in quotes or
-// behind whitespace or a backslash.
+// beginsAsHash reports whether value begins as a hash does, perhaps in quotes, behind
+// whitespace or a backslash, or behind the mark of a disabled user.
 func beginsAsHash(value string) bool {
 	at := hashLike.FindStringIndex(value)
-	return at != nil && strings.Trim(value[:at[0]], " \t\r\n\"'\\") == ""
+	return at != nil && strings.Trim(value[:at[0]], " \t\r\n\"'\\!") == ""
 }

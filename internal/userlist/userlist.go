@@ -223,6 +223,11 @@ func (p *parser) setHash(u *User, value string) error {
 	scheme, n := crypt.Scan(value)
 	isWhole := scheme != "" && n == len(value)
 	switch {
+	case strings.HasPrefix(value, "!") && p.options.SkipUnsupported:
+		u.Skip = true
+		return nil
+	case strings.HasPrefix(value, "!"):
+		return invalid("the user is disabled; --skip-unsupported leaves such users out")
 	case strings.Contains(value, "$$"):
 		return invalid("a hash with each $ doubled, as in a Compose file; write each $ once")
 	case !isWhole && (strings.Contains(value, "$2") || !beginsAsHash(value)):

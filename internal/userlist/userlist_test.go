@@ -187,7 +187,7 @@ func TestProblems(t *testing.T) {
 // read it would be let in, and its owner would not.
 func TestNoHashIsTakenForAPassword(t *testing.T) {
 	for _, value := range []string{
-		"$2y$10$short", " " + hash, `"` + hash + `"`, "'" + hash + "'", strings.ReplaceAll(hash, "$", "$$"), strings.ReplaceAll(hash, "$", `\$`),
+		"!" + hash, "$2y$10$short", " " + hash, `"` + hash + `"`, "'" + hash + "'", strings.ReplaceAll(hash, "$", "$$"), strings.ReplaceAll(hash, "$", `\$`),
 		hash + " ", "{CRYPT}" + hash, "{BCRYPT}" + hash, "{BLF-CRYPT}" + hash, "{crypt}" + hash, strings.ToUpper(hash), "$2$10$x", "$2z$10$x",
 		"$apr1$39q02AtV$GcO5CSjo", `\$apr1$39q02AtV$GcO5CSjo`, "$1$x$y", "$5$x$y", "$6$rounds=1000$x", "$7$x", "$y$x", "$gy$x", "$md5$x", "$sha1$x",
 		"$scrypt$x", "$argon2id$v=19$x", "$pbkdf2-sha512$x", "$P$Bx", "{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=", "{SSHA}x", "{SSHA512}x", "{PLAIN}x",
@@ -268,14 +268,14 @@ func TestFormatErrors(t *testing.T) {
 
 // Users with a hash that the registry does not accept are refused, or marked.
 func TestSkipUnsupported(t *testing.T) {
-	const list = "a:" + hash + "\nb:$apr1$39q02AtV$GcO5CSjoTOnRt1Vk4mTuH/\nc:rqXexS6ZhobKA\nd:{SSHA}x:y\ne:d0cker\n"
+	const list = "a:" + hash + "\nb:$apr1$39q02AtV$GcO5CSjoTOnRt1Vk4mTuH/\nc:rqXexS6ZhobKA\nd:{SSHA}x:y\ne:d0cker\nf:!" + hash
 	_, err := Parse(list, Options{})
-	for i, user := range []string{`"b"`, `"c"`, `"d"`} {
+	for i, user := range []string{`"b"`, `"c"`, `"d"`, `"f"`} {
 		assert.Equal(t, user, problemsOf(t, err)[i].User)
 	}
 	users, err := Parse(list, Options{SkipUnsupported: true})
 	require.NoError(t, err)
-	for i, skip := range []bool{false, true, true, true, false} {
+	for i, skip := range []bool{false, true, true, true, false, true} {
 		assert.Equal(t, skip, users[i].Skip, users[i].Name)
 		assert.Equal(t, i == 4, users[i].Password != nil, users[i].Name)
 	}
