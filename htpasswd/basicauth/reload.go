@@ -101,10 +101,11 @@ func (a *Authenticator) look(ctx context.Context, last *sighting) *sighting {
 // read returns the users of the file, or the last ones and the error. The file is
 // nil if it could not be read, and has to be tried again.
 func (a *Authenticator) read(last *users) (*users, fs.FileInfo, error) {
-	text, file, err := atomicfile.ReadToWatch(a.Path)
+	read, file, err := atomicfile.ReadToWatch(a.Path)
 	if err != nil {
 		return last, nil, err
 	}
+	text := []byte(read)
 	if last != nil && bytes.Equal(text, last.text) {
 		return last, file, nil
 	}

@@ -12,10 +12,11 @@ import (
 func (p *parser) json(text string) {
 	lines := lineCounter{text: text}
 	d := json.NewDecoder(strings.NewReader(text))
-	isArray, between := strings.HasPrefix(strings.TrimLeft(text, jsonSpace), "["), jsonSpace
+	isArray := strings.HasPrefix(strings.TrimLeft(text, jsonSpace), "[")
+	between := jsonSpace
 	if isArray {
 		_, _ = d.Token()
-		between += ","
+		between = jsonSpace + ","
 	}
 	for first := true; d.More(); first = false {
 		start := lines.skip(d, 0, between)
@@ -99,12 +100,11 @@ func isMap(fields []field) bool {
 // namesAndPasswords reads an object such as {"elton": "d0cker"}.
 func (p *parser) namesAndPasswords(fields []field) {
 	for _, f := range fields {
-		switch {
-		case !f.isString:
+		if !f.isString {
 			p.invalid(f.line, f.key, `its value is not a string; a list of objects has a "name" in each`)
-		default:
-			p.add(f.line, f.key, f.value, nil)
+			continue
 		}
+		p.add(f.line, f.key, f.value, nil)
 	}
 }
 
