@@ -174,8 +174,8 @@ func runUserImport(ctx context.Context, o *userImportOptions) error {
 // readyHashes gives each user of the list with a password a hash: the one in the file
 // if it matches, else, unless this is a dry run, a new one. It returns the names of
 // the new users for whom a password was generated.
-func (o *userImportOptions) readyHashes(ctx context.Context, list []userlist.User, f *htpasswd.File) (generated map[string]bool, err error) {
-	if !slices.ContainsFunc(list, func(u userlist.User) bool { return !u.HasHash() }) {
+func (o *userImportOptions) readyHashes(ctx context.Context, list userlist.List, f *htpasswd.File) (generated map[string]bool, err error) {
+	if !slices.ContainsFunc(list.Users, func(u userlist.User) bool { return !u.HasHash() }) {
 		return nil, nil
 	}
 	steps := importSteps(list, nil, f, false)
@@ -190,10 +190,10 @@ func (o *userImportOptions) readyHashes(ctx context.Context, list []userlist.Use
 
 // generatePasswords gives a password to each new user who has none, and returns the
 // names of these users.
-func generatePasswords(list []userlist.User, steps []importStep) map[string]bool {
+func generatePasswords(list userlist.List, steps []importStep) map[string]bool {
 	generated := make(map[string]bool)
-	for i := range list {
-		if u := &list[i]; steps[i].action == importAdd && u.Password == nil && !u.HasHash() {
+	for i := range list.Users {
+		if u := &list.Users[i]; steps[i].action == importAdd && u.Password == nil && !u.HasHash() {
 			u.Password = []byte(rand.Text())
 			generated[u.Name] = true
 		}
@@ -203,10 +203,10 @@ func generatePasswords(list []userlist.User, steps []importStep) map[string]bool
 
 // comparePasswords gives each user whose password is the one in the file the hash
 // that is there, unless a new hash would have another cost.
-func (o *userImportOptions) comparePasswords(ctx context.Context, list []userlist.User, steps []importStep) error {
+func (o *userImportOptions) comparePasswords(ctx context.Context, list userlist.List, steps []importStep) error {
 	var todo []int
 	for i, step := range steps {
-		if step.action != importUpdate || list[i].HasHash() {
+		if step.action != importUpdate || list.Users[i].HasHash() {
 			continue
 		}
 		cost, isBcrypt := step.current.Cost()
@@ -218,7 +218,7 @@ func (o *userImportOptions) comparePasswords(ctx context.Context, list []userlis
 		}
 	}
 	return o.app.parallel(ctx, "comparing", len(todo), func(n int) error {
-		u, current := &list[todo[n]], steps[todo[n]].current
+		u, current := &list.Users[todo[n]], steps[todo[n]].current
 		switch err := current.Verify(u.Password); {
 		case err == nil:
 			u.Hash = current
@@ -230,15 +230,15 @@ func (o *userImportOptions) comparePasswords(ctx context.Context, list []userlis
 }
 
 // hashPasswords gives each user with a password a hash who has none.
-func (o *userImportOptions) hashPasswords(ctx context.Context, list []userlist.User, steps []importStep) error {
+func (o *userImportOptions) hashPasswords(ctx context.Context, list userlist.List, steps []importStep) error {
 	var todo []int
-	for i, u := range list {
+	for i, u := range list.Users {
 		if u.Password != nil && !u.HasHash() {
 			todo = append(todo, i)
 		}
 	}
 	return o.app.parallel(ctx, "hashing", len(todo), func(n int) (err error) {
-		u := &list[todo[n]]
+		u := &list.Users[todo[n]]
 		u.Hash, err = htpasswd.HashPassword(u.Password, o.cost.of(steps[todo[n]].current))
 		if err != nil {
 			return fmt.Errorf("user %q: %w", u.Name, err)
@@ -248,12 +248,12 @@ func (o *userImportOptions) hashPasswords(ctx context.Context, list []userlist.U
 }
 
 // report says what was done.
-func (o *userImportOptions) report(file string, list []userlist.User, generated map[string]bool, steps []importStep) error {
+func (o *userImportOptions) report(file string, list userlist.List, generated map[string]bool, steps []importStep) error {
 	o.app.did("%s: %v", file, countImport(steps))
 	o.warnOfSkipped(steps)
 	passwords := make(map[string]string)
 	highest := 0
-	for i, u := range list {
+	for i, u := range list.Users {
 		if a := steps[i].action; a != importAdd && a != importUpdate {
 			continue
 		}

@@ -15,17 +15,17 @@ import (
 )
 
 // readList reads the list that an import is given.
-func (o *userImportOptions) readList(ctx context.Context) ([]userlist.User, error) {
+func (o *userImportOptions) readList(ctx context.Context) (userlist.List, error) {
 	name := o.list
 	if name == "-" {
 		name = "standard input"
 		if isTerminal(o.app.in) {
-			return nil, fail(exitUsage, "name a file, or pipe the list into the command", "no list to import")
+			return userlist.List{}, fail(exitUsage, "name a file, or pipe the list into the command", "no list to import")
 		}
 	}
 	text, err := await(ctx, o.readText)
 	if err != nil {
-		return nil, err
+		return userlist.List{}, err
 	}
 	list, err := userlist.Parse(text, userlist.Options{
 		Name:            o.list,
@@ -36,15 +36,15 @@ func (o *userImportOptions) readList(ctx context.Context) ([]userlist.User, erro
 	var bad *userlist.Error
 	switch {
 	case errors.Is(err, userlist.ErrAmbiguous):
-		return nil, fail(exitUsage, "say --format csv if it is a header, --format lines if it is a user", "cannot read %s: %w", name, err)
+		return userlist.List{}, fail(exitUsage, "say --format csv if it is a header, --format lines if it is a user", "cannot read %s: %w", name, err)
 	case errors.As(err, &bad):
-		return nil, badEntries{name, bad}
+		return userlist.List{}, badEntries{name, bad}
 	case err != nil:
-		return nil, fail(exitUsage, "", "cannot read %s: %w", name, err)
+		return userlist.List{}, fail(exitUsage, "", "cannot read %s: %w", name, err)
 	}
-	if len(list) == 0 {
+	if len(list.Users) == 0 {
 		if o.prune && !o.allowEmpty {
-			return nil, fail(exitUsage, "add --allow-empty if that is intended", "%s lists no users, and --prune would remove every user", name)
+			return userlist.List{}, fail(exitUsage, "add --allow-empty if that is intended", "%s lists no users, and --prune would remove every user", name)
 		}
 		o.app.say("warning: %s lists no users", name)
 	}

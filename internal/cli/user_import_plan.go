@@ -39,15 +39,11 @@ type importStep struct {
 // A user with a password and without a hash gets another hash. Who has neither only
 // has to exist, and so has a user whose password was generated for the list: another
 // edit may have added the user since.
-func importSteps(list []userlist.User, generated map[string]bool, f *htpasswd.File, prune bool) []importStep {
-	index := make(map[string]int, len(list))
-	for i, u := range list {
-		index[u.Name] = i
-	}
-	steps := make([]importStep, len(list))
-	exists := make([]bool, len(list))
+func importSteps(list userlist.List, generated map[string]bool, f *htpasswd.File, prune bool) []importStep {
+	steps := make([]importStep, len(list.Users))
+	exists := make([]bool, len(list.Users))
 	for e := range f.All() {
-		i, listed := index[e.User]
+		i, listed := list.Index(e.User)
 		if !listed {
 			continue
 		}
@@ -56,7 +52,7 @@ func importSteps(list []userlist.User, generated map[string]bool, f *htpasswd.Fi
 			steps[i].current = before // an edit keeps the user disabled
 		}
 	}
-	for i, u := range list {
+	for i, u := range list.Users {
 		step := &steps[i]
 		step.user = u.Name
 		switch {
@@ -74,7 +70,7 @@ func importSteps(list []userlist.User, generated map[string]bool, f *htpasswd.Fi
 		return steps
 	}
 	for user := range f.Users() {
-		if _, listed := index[user]; !listed {
+		if _, listed := list.Index(user); !listed {
 			steps = append(steps, importStep{user: user, action: importRemove})
 		}
 	}
@@ -83,17 +79,17 @@ func importSteps(list []userlist.User, generated map[string]bool, f *htpasswd.Fi
 
 // importChanges returns the edit for the steps, the first of which belong to the
 // users of the list.
-func importChanges(list []userlist.User, steps []importStep) ([]htpasswd.Change, error) {
+func importChanges(list userlist.List, steps []importStep) ([]htpasswd.Change, error) {
 	changes := make([]htpasswd.Change, 0, countImport(steps).changes())
 	for i, step := range steps {
 		switch step.action {
 		case importRemove:
 			changes = append(changes, htpasswd.Change{User: step.user, Remove: true})
 		case importAdd, importUpdate:
-			if !list[i].HasHash() { // existed when passwords were generated
+			if !list.Users[i].HasHash() { // existed when passwords were generated
 				return nil, fmt.Errorf("user %q was removed by another edit; run the import again", step.user)
 			}
-			changes = append(changes, htpasswd.Change{User: step.user, Hash: list[i].Hash})
+			changes = append(changes, htpasswd.Change{User: step.user, Hash: list.Users[i].Hash})
 		}
 	}
 	return changes, nil

@@ -61,8 +61,8 @@ func (p *parser) refuseDESCrypt() {
 	if !p.hasHashes && !strings.EqualFold(filepath.Ext(p.options.Name), ".htpasswd") {
 		return
 	}
-	kept := p.users[:0]
-	for _, u := range p.users {
+	for i := range p.list.Users {
+		u := &p.list.Users[i]
 		switch scheme, _ := crypt.Scan(string(u.Password)); {
 		case scheme != crypt.DESCrypt:
 		case p.options.SkipUnsupported:
@@ -70,10 +70,7 @@ func (p *parser) refuseDESCrypt() {
 		default:
 			p.invalid(u.Line, u.Name, "this may be a hash by %s, which the registry does not accept; "+
 				"if it is a password, use CSV or JSON; --skip-unsupported leaves such users out", scheme)
-			continue
 		}
-		kept = append(kept, u)
 	}
-	p.users = kept
 	slices.SortStableFunc(p.problems, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
 }

@@ -40,6 +40,18 @@ type User struct {
 	Skip     bool          // the list has a hash of an unsupported scheme
 }
 
+// A List is the users of a list, each of them once.
+type List struct {
+	Users []User // in the order of the list
+	index map[string]int
+}
+
+// Index returns where in Users the user is; ok is false for a user who is not listed.
+func (l List) Index(name string) (i int, ok bool) {
+	i, ok = l.index[name]
+	return i, ok
+}
+
 // HasHash reports whether the entry has a hash instead of a password.
 func (u User) HasHash() bool { return u.Hash.Scheme() == htpasswd.Bcrypt }
 
@@ -81,20 +93,20 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Problems[0].Err }
 
 // Parse reads a list. If any entry is bad, the error is an [*Error] with all of
-// them, and no users are returned. A list of another format than it can read gives
+// them, and the List is empty. A list of another format than it can read gives
 // a [FormatError].
-func Parse(text string, o Options) ([]User, error) {
+func Parse(text string, o Options) (List, error) {
 	text, err := decode(text)
 	if err != nil {
-		return nil, err
+		return List{}, err
 	}
 	if o.Format == "" {
 		if o.Format, err = Guess(o.Name, text); err != nil {
-			return nil, err
+			return List{}, err
 		}
 	}
 	room := min(strings.Count(text, "\n"), len(text)/64) // enough for a list of hashes
-	p := parser{options: o, users: make([]User, 0, room), lineOf: make(map[string]int, room)}
+	p := parser{options: o, list: List{make([]User, 0, room), make(map[string]int, room)}}
 	switch o.Format {
 	case CSV:
 		p.csv(text)
@@ -104,9 +116,9 @@ func Parse(text string, o Options) ([]User, error) {
 		p.lines(text)
 	}
 	if len(p.problems) > 0 {
-		return nil, &Error{p.problems}
+		return List{}, &Error{p.problems}
 	}
-	return p.users, nil
+	return p.list, nil
 }
 
 // decode returns text as UTF-8 without a byte order mark.
@@ -134,9 +146,8 @@ func decode(text string) (string, error) {
 // A parser collects the users and the problems of a list.
 type parser struct {
 	options  Options
-	users    []User
+	list     List
 	problems []Problem
-	lineOf   map[string]int // of each name
 
 	hasHashes bool
 }
@@ -172,21 +183,15 @@ func shown(name string) string {
 // does not have.
 func (p *parser) add(line int, name string, password, hash *string) {
 	u := User{Line: line, Name: name}
-	if err := p.checkName(line, name); err != nil {
-		p.problem(line, name, err)
-		return
-	}
-	var err error
+	err := p.checkName(name)
 	switch {
+	case err != nil:
 	case password != nil && hash != nil:
 		err = invalid("both a password and a hash")
 	case hash != nil:
 		err = p.setHash(&u, *hash)
-	case password != nil && beginsAsHash(*password):
-		err = p.setHash(&u, *password)
 	case password != nil:
-		u.Password = []byte(*password)
-		err = validatePassword(*password)
+		err = p.setPassword(&u, *password)
 	case !p.options.Generate:
 		// What seems to be the name may be a password, and is not shown.
 		name, err = "", invalid("no password; --generate makes one for a new user")
@@ -195,22 +200,31 @@ func (p *parser) add(line int, name string, password, hash *string) {
 		p.problem(line, name, err)
 		return
 	}
-	p.users = append(p.users, u)
+	p.list.index[name] = len(p.list.Users)
+	p.list.Users = append(p.list.Users, u)
 }
 
 // checkName checks that a name is valid and not listed before.
-func (p *parser) checkName(line int, name string) error {
+func (p *parser) checkName(name string) error {
 	if err := htpasswd.ValidateUser(name); err != nil {
 		return err
 	}
 	if strings.ContainsRune(name, utf8.RuneError) {
 		return fmt.Errorf("%w: %s", htpasswd.ErrInvalidUser, lostCharacter)
 	}
-	if first, ok := p.lineOf[name]; ok {
-		return fmt.Errorf("%w in the list: also on line %d", htpasswd.ErrUserExists, first)
+	if first, ok := p.list.Index(name); ok {
+		return fmt.Errorf("%w in the list: also on line %d", htpasswd.ErrUserExists, p.list.Users[first].Line)
 	}
-	p.lineOf[name] = line
 	return nil
+}
+
+// setPassword gives u a password, or the hash that is in its place.
+func (p *parser) setPassword(u *User, value string) error {
+	if _, isBcrypt := crypt.Cost(value); isBcrypt || beginsAsHash(value) {
+		return p.setHash(u, value)
+	}
+	u.Password = []byte(value)
+	return validatePassword(value)
 }
 
 // setHash gives u a hash, which is never taken for a password.
@@ -219,6 +233,9 @@ func (p *parser) setHash(u *User, value string) error {
 	if h, err := htpasswd.ParseHash(value); err == nil && h.Scheme() == htpasswd.Bcrypt {
 		u.Hash = h
 		return nil
+	}
+	if cost, ok := crypt.Cost(value); ok && cost > htpasswd.MaxCost {
+		return invalid("the hash has cost %d, and %d is the highest supported", cost, htpasswd.MaxCost)
 	}
 	scheme, n := crypt.Scan(value)
 	isWhole := scheme != "" && n == len(value)

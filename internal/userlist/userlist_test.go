@@ -84,10 +84,10 @@ func TestParse(t *testing.T) {
 			format, err := Guess(c.file, c.text)
 			require.NoError(t, err)
 			require.Equal(t, c.format, format)
-			users, err := Parse(c.text, Options{Name: c.file, Generate: true})
+			list, err := Parse(c.text, Options{Name: c.file, Generate: true})
 			require.NoError(t, err)
 			var got []string
-			for _, u := range users {
+			for _, u := range list.Users {
 				got = append(got, show(u))
 			}
 			assert.Equal(t, c.want, got)
@@ -164,8 +164,8 @@ func TestProblems(t *testing.T) {
 		"empty password":               {"{\"name\":\"elton\",\"password\":\"\"}", JSON, map[int]error{1: htpasswd.ErrInvalidPassword}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			users, err := Parse(c.text, Options{Format: c.format, Generate: true})
-			require.Empty(t, users)
+			list, err := Parse(c.text, Options{Format: c.format, Generate: true})
+			require.Empty(t, list)
 			problems := problemsOf(t, err)
 			got := make(map[int]error)
 			for _, p := range problems {
@@ -194,8 +194,8 @@ func TestNoHashIsTakenForAPassword(t *testing.T) {
 	} {
 		text, err := json.Marshal(map[string]string{"name": "elton", "password": value})
 		require.NoError(t, err)
-		users, err := Parse(string(text), Options{Format: JSON})
-		require.Empty(t, users, value)
+		list, err := Parse(string(text), Options{Format: JSON})
+		require.Empty(t, list, value)
 		problems := problemsOf(t, err)
 		require.Len(t, problems, 1, value)
 		assert.ErrorIs(t, err, ErrInvalidEntry, value)
@@ -203,15 +203,15 @@ func TestNoHashIsTakenForAPassword(t *testing.T) {
 		assert.Equal(t, `"elton"`, problems[0].User)
 	}
 	for _, value := range []string{"$ecret$auce", "$2", "2y$10$x", "{d0cker}", "$money$", "a$1$b", "$100$", "#1"} {
-		users, err := Parse("elton:"+value, Options{Format: Lines})
+		list, err := Parse("elton:"+value, Options{Format: Lines})
 		require.NoError(t, err, value)
-		assert.Equal(t, value, string(users[0].Password))
+		assert.Equal(t, value, string(list.Users[0].Password))
 	}
 }
 
 // The first one decides the exit status.
 func TestProblemsInTheirOrder(t *testing.T) {
-	_, err := Parse(`[{"name":"elton"}, {"name":"elton","password":"x"}, {"name":"b","password":""}, {"name":" "}]`, Options{})
+	_, err := Parse(`[{"name":"elton"}, {"name":"elton","password":"x"}, {"name":"elton","password":"x"}, {"name":"b","password":""}, {"name":" "}]`, Options{})
 	problems := problemsOf(t, err)
 	require.Len(t, problems, 4)
 	for i, kind := range []error{ErrInvalidEntry, htpasswd.ErrUserExists, htpasswd.ErrInvalidPassword, htpasswd.ErrInvalidUser} {
@@ -252,32 +252,32 @@ func TestFormatErrors(t *testing.T) {
 		"YAML key, a sequence": {"", "users:\r\n- name: elton\r\n", ErrYAML},
 	} {
 		t.Run(name, func(t *testing.T) {
-			users, err := Parse(c.text, Options{Name: c.file})
-			require.Empty(t, users)
+			list, err := Parse(c.text, Options{Name: c.file})
+			require.Empty(t, list)
 			assert.ErrorIs(t, err, c.want)
 			_, err = Guess(c.file, c.text)
 			assert.ErrorIs(t, err, c.want)
 		})
 	}
-	for _, list := range []string{"-elton:x\n", "--:x\n", "users:x\n y:z\n", "elton:\nfrancis:x\n"} {
-		format, err := Guess("", list)
-		require.NoError(t, err, list)
-		assert.Equal(t, Lines, format, list)
+	for _, text := range []string{"-elton:x\n", "--:x\n", "users:x\n y:z\n", "elton:\nfrancis:x\n"} {
+		format, err := Guess("", text)
+		require.NoError(t, err, text)
+		assert.Equal(t, Lines, format, text)
 	}
 }
 
 // Users with a hash that the registry does not accept are refused, or marked.
 func TestSkipUnsupported(t *testing.T) {
-	const list = "a:" + hash + "\nb:$apr1$39q02AtV$GcO5CSjoTOnRt1Vk4mTuH/\nc:rqXexS6ZhobKA\nd:{SSHA}x:y\ne:d0cker\nf:!" + hash
-	_, err := Parse(list, Options{})
+	const text = "a:" + hash + "\nb:$apr1$39q02AtV$GcO5CSjoTOnRt1Vk4mTuH/\nc:rqXexS6ZhobKA\nd:{SSHA}x:y\ne:d0cker\nf:!" + hash
+	_, err := Parse(text, Options{})
 	for i, user := range []string{`"b"`, `"c"`, `"d"`, `"f"`} {
 		assert.Equal(t, user, problemsOf(t, err)[i].User)
 	}
-	users, err := Parse(list, Options{SkipUnsupported: true})
+	list, err := Parse(text, Options{SkipUnsupported: true})
 	require.NoError(t, err)
 	for i, skip := range []bool{false, true, true, true, false, true} {
-		assert.Equal(t, skip, users[i].Skip, users[i].Name)
-		assert.Equal(t, i == 4, users[i].Password != nil, users[i].Name)
+		assert.Equal(t, skip, list.Users[i].Skip, list.Users[i].Name)
+		assert.Equal(t, i == 4, list.Users[i].Password != nil, list.Users[i].Name)
 	}
 
 	// A damaged hash is a mistake, not another scheme.
@@ -289,9 +289,9 @@ func TestSkipUnsupported(t *testing.T) {
 
 // A hash of the old crypt(3) looks like a password of 13 characters.
 func TestDESCrypt(t *testing.T) {
-	users, err := Parse("elton:rqXexS6ZhobKA\n", Options{Name: "users.txt"})
+	list, err := Parse("elton:rqXexS6ZhobKA\n", Options{Name: "users.txt"})
 	require.NoError(t, err)
-	assert.Equal(t, "rqXexS6ZhobKA", string(users[0].Password))
+	assert.Equal(t, "rqXexS6ZhobKA", string(list.Users[0].Password))
 
 	_, err = Parse("elton:rqXexS6ZhobKA\n", Options{Name: "users.htpasswd"})
 	assert.ErrorIs(t, err, ErrInvalidEntry)
@@ -311,19 +311,20 @@ func TestEmptyPassword(t *testing.T) {
 
 func TestProblemShowsTheUser(t *testing.T) {
 	for list, want := range map[string]string{
-		"elton:":                                  `user "elton": invalid password: it is empty`,
-		"el\x1bton:x":                             `user "el\x1bton": invalid user name: it contains a control character or a line separator`,
-		hash + ":":                                `user [hidden]: invalid password: it is empty`,
-		"elton " + hash + ":x\nelton:":            `user "elton": invalid password: it is empty`,
-		"elton\td0cker:":                          `invalid user name: it contains a control character or a line separator`,
-		"d0cker":                                  `invalid entry: no password; --generate makes one for a new user`,
-		"elton;d0cker":                            `invalid entry: no colon; CSV needs a header such as "name,password"`,
-		`{"user":"d0cker","mail":"e@x"}`:          `invalid entry: no password; --generate makes one for a new user`,
-		strings.Repeat("d0cker ", 50) + ":x":      `invalid user name: it is longer than 255 bytes`,
-		"name,password\na,\"x\nb,y\n":             `invalid entry: extraneous or missing " in quoted-field`,
-		`{"name":"elton","password":"d0cker"`:     `invalid entry: not valid JSON; the rest of the list was not read`,
-		"elton:x\nelton:y":                        `user "elton": user already exists in the list: also on line 1`,
-		"name;password\na;x;y":                    `invalid entry: more columns than the header; put a password with a semicolon in double quotes`,
+		"elton:":                              `user "elton": invalid password: it is empty`,
+		"el\x1bton:x":                         `user "el\x1bton": invalid user name: it contains a control character or a line separator`,
+		hash + ":":                            `user [hidden]: invalid password: it is empty`,
+		"elton " + hash + ":x\nelton:":        `user "elton": invalid password: it is empty`,
+		"elton\td0cker:":                      `invalid user name: it contains a control character or a line separator`,
+		"d0cker":                              `invalid entry: no password; --generate makes one for a new user`,
+		"elton;d0cker":                        `invalid entry: no colon; CSV needs a header such as "name,password"`,
+		`{"user":"d0cker","mail":"e@x"}`:      `invalid entry: no password; --generate makes one for a new user`,
+		strings.Repeat("d0cker ", 50) + ":x":  `invalid user name: it is longer than 255 bytes`,
+		"name,password\na,\"x\nb,y\n":         `invalid entry: extraneous or missing " in quoted-field`,
+		`{"name":"elton","password":"d0cker"`: `invalid entry: not valid JSON; the rest of the list was not read`,
+		"elton:x\nelton:y":                    `user "elton": user already exists in the list: also on line 1`,
+		"name;password\na;x;y":                `invalid entry: more columns than the header; put a password with a semicolon in double quotes`,
+		"elton:$2y$21$nqgXJbxWx3BLfgdqva9c2uIJ6shG6Bg8r44Hvx9v3Hq9wiT2Bt0wC": `user "elton": invalid entry: the hash has cost 21, and 20 is the highest supported`,
 		`{"elton":["d0cker"]}`:                    `user "elton": invalid entry: its value is not a string; a list of objects has a "name" in each`,
 		"elton:" + strings.ToUpper(hash):          `user "elton": invalid entry: the hash is cut or damaged`,
 		"elton:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=": `user "elton": invalid entry: the hash is sha1, and the registry accepts only bcrypt; --skip-unsupported leaves such users out`,
@@ -342,14 +343,14 @@ func FuzzParse(f *testing.F) {
 		f.Add(s, "")
 	}
 	f.Fuzz(func(t *testing.T, text, name string) {
-		users, err := Parse(text, Options{Name: name, Generate: true})
+		list, err := Parse(text, Options{Name: name, Generate: true})
 		var bad *Error
 		if errors.As(err, &bad) {
 			require.NotEmpty(t, bad.Problems)
 			require.True(t, slices.IsSortedFunc(bad.Problems, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) }))
 		}
 		names := make(map[string]bool)
-		for _, u := range users {
+		for _, u := range list.Users {
 			require.NoError(t, htpasswd.ValidateUser(u.Name))
 			require.Positive(t, u.Line)
 			require.False(t, names[u.Name], "listed twice")
