@@ -18,23 +18,22 @@ import (
 	"github.com/registryctl/registryctl/internal/userlist"
 )
 
-// userImportOptions are those of user import.
-type userImportOptions struct {
-	app    *app
+// importOptions are the flags of "user import".
+type importOptions struct {
 	list   string
+	text   Text
 	format formatFlag
-	output formatFlag
 	cost   costFlag
-	mode   modeFlag
+	dryRun dryRunFlag
+	output formatFlag
 
-	prune, allowEmpty, dryRun, exitCode, generate, skipUnsupported bool
+	prune, allowEmpty, exitCode, generate, skipUnsupported bool
 
 	maxSize sizeFlag
 }
 
-func (a *app) newUserImport() *cobra.Command {
-	o := &userImportOptions{
-		app:     a,
+func newUserImport(p *Program) *cobra.Command {
+	o := importOptions{
 		format:  formatFlag{allowed: []string{string(userlist.Lines), string(userlist.CSV), string(userlist.JSON)}},
 		output:  formatFlag{value: "text", allowed: []string{"text", "json"}},
 		maxSize: defaultMaxSize,
@@ -42,119 +41,118 @@ func (a *app) newUserImport() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import [FILE]",
 		Short: "Add and update many users from a list",
-		Long: `Make the file match a list of users, in one write. A new user is added. The hash
-of a user with another password is replaced. All others are left as they are, so
-that a second run writes nothing. FILE is "-" or missing for standard input.`,
-		Annotations: more(`The list is one of these; without --format the name of FILE says which, else the
-way in which it begins:
+		Long: `Make the file match a list of users, in one write. A new user is added. The
+hash of a user with another password is replaced. All others are left as they
+are, so that a second run writes nothing. If FILE is "-" or missing, the list is
+read from standard input.
+
+The list is one of these. Without --format the extension of FILE says which, else
+how the list begins:
 
   lines  name:password, or an htpasswd file
   csv    with a header, separated by comma, semicolon or tab. The columns are
          name (or user, username, login), password and hash; others are ignored.
-  json   an array of objects with these keys, one such object after the other,
-         or one object whose keys are the names: {"elton": "d0cker"}
+  json   an array of objects with these keys, or one such object after the
+         other, or one object of names and passwords: {"elton": "d0cker"}
 
 A bcrypt hash in the place of a password is taken as it is; "hash" takes nothing
-else. A user with a hash of another scheme is refused: the registry would not let
-the user in. With --skip-unsupported such users are left as they are.
+else. A hash of another scheme is refused, as the registry would not let that
+user in. With --skip-unsupported such users are left as they are.
 
 A password that matches is hashed again if the cost of its hash is below the
-default, or not the one of --cost; without --cost no cost is lowered.
+default, or is not that of --cost. Without --cost no cost is lowered.
 
-If any entry is bad, nothing is written. An empty password is bad, and so is a name
-without a password, unless --generate makes one. The passwords that it makes for
-new users are printed as CSV.
+If any entry is bad, nothing is written. An empty password is bad, and so is a
+name without a password, unless --generate makes one for each new user. These
+passwords are printed as CSV, or with -o json.
 
-With --dry-run the changes are printed: "+" for a user to add, "~" to update, "-" to
-remove, "=" to leave alone, "!" to skip. "-o json" prints
-{"file", "users": [{"user", "action"}]} with the actions add, update, remove, keep
-and skip, and "password" where one was generated.
+With --dry-run the changes are printed: "+" for a user to add, "~" to update,
+"-" to remove, "=" to leave alone, "!" to skip. "-o json" prints {"file",
+"users": [{"user", "action"}]} with the actions add, update, remove, keep and
+skip, and with "password" if one was generated.
 
-Exit status:
-
-  5  a password is refused
-  6  a name is refused, or listed twice
-  7  an entry cannot be read, or its hash is not bcrypt
-  8  with --dry-run --exit-code: there are changes
-
+` + p.CreateHelp,
+		Example: p.examples("import users.csv", "import users.json --prune --dry-run --exit-code", `import C:\lists\users.csv # PowerShell`),
+		Annotations: exits(`0  done, or nothing to do
+2  the list is empty, too large, or not a list
+5  a password is refused
+6  a name is refused, or listed twice
+7  an entry cannot be read, or its hash is not bcrypt
+8  with --dry-run --exit-code: there are changes
 The first of several bad entries decides.`),
-		Example: `  registryctl user import users.csv
-  registryctl user import users.json --prune --dry-run --exit-code
-  registryctl user import C:\lists\users.csv -f C:\auth\htpasswd # PowerShell`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return fail(exitUsage, "-f names the htpasswd file", "%s reads one list", cmd.CommandPath())
+				return Misuse("-f names the htpasswd file", "%s reads one list", cmd.CommandPath())
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			o.list = "-"
-			if len(args) > 0 {
-				o.list = args[0]
-			}
-			if err := cmp.Or(o.mode.check(cmd, a), o.check()); err != nil {
-				return err
-			}
-			return runUserImport(cmd.Context(), o)
-		},
 	}
 	flags := cmd.Flags()
-	o.format.register(cmd, "format", "", "FORMAT of the list, else guessed: ")
+	o.format.register(cmd, "format", "", "`FORMAT` of the list, else guessed: ")
 	flags.BoolVar(&o.prune, "prune", false, "remove the users that are not listed")
 	flags.BoolVar(&o.allowEmpty, "allow-empty", false, "with --prune: accept a list without users")
-	flags.BoolVar(&o.dryRun, "dry-run", false, "print the changes instead of making them")
+	o.dryRun.register(cmd, p)
 	flags.BoolVar(&o.exitCode, "exit-code", false, "with --dry-run: exit 8 if there are changes")
 	flags.BoolVar(&o.generate, "generate", false, "generate a password for each new user without one")
 	flags.BoolVar(&o.skipUnsupported, "skip-unsupported", false, "skip users whose hash is not bcrypt")
-	flags.Var(&o.maxSize, "max-size", "read a list of up to SIZE")
+	flags.Var(&o.maxSize, "max-size", "largest `SIZE` of the list")
 	o.cost.register(cmd)
-	o.mode.register(cmd, a)
+	p.CreateFlags(cmd)
 	o.output.registerOutput(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
+		o.list = "-"
+		if len(args) > 0 {
+			o.list = args[0]
+		}
+		if o.text, err = p.open(ToCreate, o.dryRun.value); err != nil {
+			return err
+		}
+		if err := o.check(); err != nil {
+			return err
+		}
+		return userImport(cmd.Context(), p, o)
+	}
 	return cmd
 }
 
 // check refuses flags that do not go together.
-func (o *userImportOptions) check() error {
-	toStdout := o.app.file == "-" && !o.dryRun
+func (o importOptions) check() error {
+	isPlan := o.dryRun.value == DryRunClient
 	switch {
-	case o.list == "-" && o.app.file == "-":
-		return fail(exitUsage, "name the list, or the file with -f", "standard input cannot be both the file and the list")
-	case o.exitCode && !o.dryRun:
-		return fail(exitUsage, "", "--exit-code needs --dry-run")
+	case o.list == "-" && o.text.ToStdout:
+		return Misuse("name the list, or the file with -f", "standard input cannot be both the file and the list")
+	case o.exitCode && !isPlan:
+		return Misuse("", "--exit-code needs --dry-run")
 	case o.allowEmpty && !o.prune:
-		return fail(exitUsage, "", "--allow-empty needs --prune")
-	case o.generate && toStdout:
-		return fail(exitUsage, "name a file with -f", "standard output cannot be both the file and the passwords")
-	case o.output.value == "json" && toStdout:
-		return fail(exitUsage, "name a file with -f", "standard output cannot be both the file and the report")
+		return Misuse("", "--allow-empty needs --prune")
+	case o.generate && o.text.ToStdout && !isPlan:
+		return Misuse("name a file with -f", "standard output cannot be both the file and the passwords")
+	case o.output.value == "json" && o.text.ToStdout && !isPlan:
+		return Misuse("name a file with -f", "standard output cannot be both the file and the report")
 	}
 	return nil
 }
 
-// runUserImport reads the list, compares it with the file, hashes the passwords
-// that are not there yet, edits the file and reports.
-func runUserImport(ctx context.Context, o *userImportOptions) error {
-	list, err := o.readList(ctx)
+// userImport reads the list, compares it with the file, hashes the passwords that are
+// new, edits the file and reports.
+func userImport(ctx context.Context, p *Program, o importOptions) error {
+	list, err := readList(ctx, p, o)
 	if err != nil {
 		return err
 	}
-	text := o.app.openOrCreate(o.mode.perm())
-	if o.dryRun {
-		text = o.app.openToPlan()
-	}
-	f, missing, err := text.readOrEmpty(ctx)
+	f, missing, err := readOrEmpty(ctx, o.text)
 	if err != nil {
 		return fmt.Errorf("cannot import: %w", err)
 	}
-	generated, err := o.readyHashes(ctx, list, f)
+	generated, err := readyHashes(ctx, p, o, list, f)
 	if err != nil {
 		return fmt.Errorf("cannot import: %w", err)
 	}
-	if o.dryRun {
-		return o.reportPlan(text.name, importSteps(list, generated, f, o.prune))
+	if o.dryRun.value == DryRunClient {
+		return reportPlan(p, o, importSteps(list, generated, f, o.prune))
 	}
 	var steps []importStep
-	changed, err := text.Update(ctx, func(f *htpasswd.File) error {
+	changed, err := o.text.Update(ctx, func(f *htpasswd.File) error {
 		steps = importSteps(list, generated, f, o.prune)
 		changes, err := importChanges(list, steps)
 		if err != nil {
@@ -166,15 +164,18 @@ func runUserImport(ctx context.Context, o *userImportOptions) error {
 		return fmt.Errorf("cannot import: %w", err)
 	}
 	if missing && changed {
-		o.app.did("created %s", text.name)
+		p.done(o.text, "created %s", o.text.Name)
 	}
-	return cmp.Or(o.report(text.name, list, generated, steps), err)
+	if changed && o.text.Warning != "" && o.dryRun.value == DryRunNone {
+		p.warn("%s", o.text.Warning)
+	}
+	return cmp.Or(reportImport(p, o, list, generated, steps), err)
 }
 
 // readyHashes gives each user of the list with a password a hash: the one in the file
 // if it matches, else, unless this is a dry run, a new one. It returns the names of
 // the new users for whom a password was generated.
-func (o *userImportOptions) readyHashes(ctx context.Context, list userlist.List, f *htpasswd.File) (generated map[string]bool, err error) {
+func readyHashes(ctx context.Context, p *Program, o importOptions, list userlist.List, f *htpasswd.File) (generated map[string]bool, err error) {
 	if !slices.ContainsFunc(list.Users, func(u userlist.User) bool { return !u.HasHash() }) {
 		return nil, nil
 	}
@@ -182,10 +183,10 @@ func (o *userImportOptions) readyHashes(ctx context.Context, list userlist.List,
 	if o.generate {
 		generated = generatePasswords(list, steps)
 	}
-	if err := o.comparePasswords(ctx, list, steps); err != nil || o.dryRun {
+	if err := comparePasswords(ctx, p, o, list, steps); err != nil || o.dryRun.value == DryRunClient {
 		return generated, err
 	}
-	return generated, o.hashPasswords(ctx, list, steps)
+	return generated, hashPasswords(ctx, p, o, list, steps)
 }
 
 // generatePasswords gives a password to each new user who has none, and returns the
@@ -203,7 +204,7 @@ func generatePasswords(list userlist.List, steps []importStep) map[string]bool {
 
 // comparePasswords gives each user whose password is the one in the file the hash
 // that is there, unless a new hash would have another cost.
-func (o *userImportOptions) comparePasswords(ctx context.Context, list userlist.List, steps []importStep) error {
+func comparePasswords(ctx context.Context, p *Program, o importOptions, list userlist.List, steps []importStep) error {
 	var todo []int
 	for i, step := range steps {
 		if step.action != importUpdate || list.Users[i].HasHash() {
@@ -217,7 +218,7 @@ func (o *userImportOptions) comparePasswords(ctx context.Context, list userlist.
 			todo = append(todo, i)
 		}
 	}
-	return o.app.parallel(ctx, "comparing", len(todo), func(n int) error {
+	return p.parallel(ctx, "comparing", len(todo), func(n int) error {
 		u, current := &list.Users[todo[n]], steps[todo[n]].current
 		switch err := current.Verify(u.Password); {
 		case err == nil:
@@ -230,14 +231,14 @@ func (o *userImportOptions) comparePasswords(ctx context.Context, list userlist.
 }
 
 // hashPasswords gives each user with a password a hash who has none.
-func (o *userImportOptions) hashPasswords(ctx context.Context, list userlist.List, steps []importStep) error {
+func hashPasswords(ctx context.Context, p *Program, o importOptions, list userlist.List, steps []importStep) error {
 	var todo []int
 	for i, u := range list.Users {
 		if u.Password != nil && !u.HasHash() {
 			todo = append(todo, i)
 		}
 	}
-	return o.app.parallel(ctx, "hashing", len(todo), func(n int) (err error) {
+	return p.parallel(ctx, "hashing", len(todo), func(n int) (err error) {
 		u := &list.Users[todo[n]]
 		u.Hash, err = htpasswd.HashPassword(u.Password, o.cost.of(steps[todo[n]].current))
 		if err != nil {
@@ -247,10 +248,10 @@ func (o *userImportOptions) hashPasswords(ctx context.Context, list userlist.Lis
 	})
 }
 
-// report says what was done.
-func (o *userImportOptions) report(file string, list userlist.List, generated map[string]bool, steps []importStep) error {
-	o.app.did("%s: %v", file, countImport(steps))
-	o.warnOfSkipped(steps)
+// reportImport says what was done.
+func reportImport(p *Program, o importOptions, list userlist.List, generated map[string]bool, steps []importStep) error {
+	p.done(o.text, "%s: %v", o.text.Name, countImport(steps))
+	warnOfSkipped(p, steps)
 	passwords := make(map[string]string)
 	highest := 0
 	for i, u := range list.Users {
@@ -259,45 +260,44 @@ func (o *userImportOptions) report(file string, list userlist.List, generated ma
 		}
 		cost, _ := u.Hash.Cost()
 		highest = max(highest, cost)
-		if generated[u.Name] {
+		if generated[u.Name] && o.dryRun.value == DryRunNone {
 			passwords[u.Name] = string(u.Password)
 		}
 	}
-	o.app.warnOfCost(highest)
+	p.warnOfCost(highest)
 	var err error
 	switch {
 	case o.output.value == "json":
-		err = o.printJSON(file, steps, passwords)
+		err = p.print(importJSON(o.text.Name, steps, passwords))
 	case o.generate:
-		err = o.printPasswords(steps, passwords)
+		err = p.print(passwordCSV(steps, passwords))
 	}
-	if err != nil && len(passwords) > 0 {
-		return fail(exitIO, program+" user passwd NAME --generate sets a new one",
-			"the new passwords of %s are set but were not printed: %w", quotedNames(slices.Sorted(maps.Keys(passwords))), err)
+	if len(passwords) == 0 {
+		return err
 	}
-	return err
+	names := slices.Sorted(maps.Keys(passwords))
+	return p.lostPasswords("the new passwords of "+quotedNames(names)+" are", names, err)
 }
 
 // reportPlan says what would be done.
-func (o *userImportOptions) reportPlan(file string, steps []importStep) error {
-	o.warnOfSkipped(steps)
-	var err error
+func reportPlan(p *Program, o importOptions, steps []importStep) error {
+	warnOfSkipped(p, steps)
+	var out []byte
 	if o.output.value == "json" {
-		err = o.printJSON(file, steps, nil)
+		out = importJSON(o.text.Name, steps, nil)
 	} else {
-		var out bytes.Buffer
 		for _, step := range steps {
-			fmt.Fprintf(&out, "%s %s\n", step.action.mark(), printable(step.user))
+			out = fmt.Appendf(out, "%s %s\n", step.action.mark(), printable(step.user))
 		}
-		err = o.app.print(out.Bytes())
 	}
+	err := p.print(out)
 	if n := countImport(steps); err == nil && o.exitCode && n.changes() > 0 {
-		return fail(exitPending, "", "%s does not match the list: would be %v", file, n)
+		return fail(exitPending, "", "%s does not match the list: would be %v", o.text.Name, n)
 	}
 	return err
 }
 
-func (o *userImportOptions) warnOfSkipped(steps []importStep) {
+func warnOfSkipped(p *Program, steps []importStep) {
 	var names []string
 	for _, step := range steps {
 		if step.action == importSkip {
@@ -305,16 +305,16 @@ func (o *userImportOptions) warnOfSkipped(steps []importStep) {
 		}
 	}
 	if len(names) > 0 {
-		o.app.say("warning: skipped, since the registry does not accept the listed hash: %s", quotedNames(names))
+		p.warn("skipped, since the registry does not accept the listed hash: %s", quotedNames(names))
 	}
 }
 
 // quotedNames joins names for a message, the first ten of them.
 func quotedNames(names []string) string {
-	const shown = 10
+	const most = 10
 	var quoted []string
-	for _, name := range names[:min(len(names), shown)] {
-		quoted = append(quoted, fmt.Sprintf("%q", name))
+	for _, name := range names[:min(len(names), most)] {
+		quoted = append(quoted, shown(name))
 	}
 	text := strings.Join(quoted, ", ")
 	if more := len(names) - len(quoted); more > 0 {
@@ -335,28 +335,24 @@ type importReportUser struct {
 	Password string `json:"password,omitempty"`
 }
 
-func (o *userImportOptions) printJSON(file string, steps []importStep, passwords map[string]string) error {
+func importJSON(file string, steps []importStep, passwords map[string]string) []byte {
 	report := importReport{File: file, Users: []importReportUser{}}
 	for _, step := range steps {
 		report.Users = append(report.Users, importReportUser{step.user, step.action.String(), passwords[step.user]})
 	}
-	var out bytes.Buffer
-	if err := writeJSON(&out, report); err != nil {
-		return err
-	}
-	return o.app.print(out.Bytes())
+	return jsonText(report)
 }
 
-// printPasswords prints the generated passwords as CSV.
-func (o *userImportOptions) printPasswords(steps []importStep, passwords map[string]string) error {
+// passwordCSV returns the generated passwords, in the order of the list.
+func passwordCSV(steps []importStep, passwords map[string]string) []byte {
 	var out bytes.Buffer
 	table := csv.NewWriter(&out)
-	_ = table.Write([]string{"name", "password"}) // to a buffer, without errors
+	_ = table.Write([]string{"name", "password"}) // to a buffer: no error
 	for _, step := range steps {
 		if password, ok := passwords[step.user]; ok {
-			_ = table.Write([]string{step.user, password})
+			_ = table.Write([]string{csvCell(step.user), password})
 		}
 	}
 	table.Flush()
-	return o.app.print(out.Bytes())
+	return out.Bytes()
 }

@@ -15,15 +15,15 @@ import (
 )
 
 // readList reads the list that an import is given.
-func (o *userImportOptions) readList(ctx context.Context) (userlist.List, error) {
+func readList(ctx context.Context, p *Program, o importOptions) (userlist.List, error) {
 	name := o.list
 	if name == "-" {
 		name = "standard input"
-		if isTerminal(o.app.in) {
-			return userlist.List{}, fail(exitUsage, "name a file, or pipe the list into the command", "no list to import")
+		if isTerminal(p.Stdin) {
+			return userlist.List{}, Misuse("name a file, or pipe the list into the command", "no list to import")
 		}
 	}
-	text, err := await(ctx, o.readText)
+	text, err := await(ctx, func() (string, error) { return readText(p.Stdin, o) })
 	if err != nil {
 		return userlist.List{}, err
 	}
@@ -36,28 +36,28 @@ func (o *userImportOptions) readList(ctx context.Context) (userlist.List, error)
 	var bad *userlist.Error
 	switch {
 	case errors.Is(err, userlist.ErrAmbiguous):
-		return userlist.List{}, fail(exitUsage, "say --format csv if it is a header, --format lines if it is a user", "cannot read %s: %w", name, err)
+		return userlist.List{}, Misuse("say --format csv if it is a header, --format lines if it is a user", "cannot read %s: %w", name, err)
 	case errors.As(err, &bad):
 		return userlist.List{}, badEntries{name, bad}
 	case err != nil:
-		return userlist.List{}, fail(exitUsage, "", "cannot read %s: %w", name, err)
+		return userlist.List{}, Misuse("", "cannot read %s: %w", name, err)
 	}
 	if len(list.Users) == 0 {
 		if o.prune && !o.allowEmpty {
-			return userlist.List{}, fail(exitUsage, "add --allow-empty if that is intended", "%s lists no users, and --prune would remove every user", name)
+			return userlist.List{}, Misuse("add --allow-empty if that is intended", "%s lists no users, and --prune would remove every user", name)
 		}
-		o.app.say("warning: %s lists no users", name)
+		p.warn("%s lists no users", name)
 	}
 	return list, nil
 }
 
 // readText reads the list up to its maximum size.
-func (o *userImportOptions) readText() (string, error) {
-	in, size := o.app.in, int64(0)
+func readText(stdin io.Reader, o importOptions) (string, error) {
+	in, size := stdin, int64(0)
 	if o.list != "-" {
 		f, err := os.Open(o.list)
 		if err != nil {
-			return "", o.cannotRead(err)
+			return "", cannotRead(o.list, err)
 		}
 		defer f.Close()
 		in = f
@@ -73,25 +73,25 @@ func (o *userImportOptions) readText() (string, error) {
 	n, err := io.Copy(&text, io.LimitReader(in, limit+1))
 	switch {
 	case err != nil:
-		return "", o.cannotRead(err)
+		return "", cannotRead(o.list, err)
 	case n > limit:
-		return "", fail(exitUsage, "--max-size raises the limit", "the list is larger than %v", &o.maxSize)
+		return "", Misuse("--max-size raises the limit", "the list is larger than %v", &o.maxSize)
 	}
 	return text.String(), nil
 }
 
 // cannotRead returns the error for a list that cannot be read. It has the name only
 // if that cannot be a list itself, passed in the place of a name.
-func (o *userImportOptions) cannotRead(err error) error {
+func cannotRead(list string, err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) {
 		err = path.Err
 	}
-	name := strings.TrimPrefix(o.list, filepath.VolumeName(o.list))
+	name := strings.TrimPrefix(list, filepath.VolumeName(list))
 	if strings.ContainsAny(name, ":\r\n") {
-		return fail(exitIO, "name a file, or pipe the list into the command", "cannot read the list: %w", err)
+		return Fail("name a file, or pipe the list into the command", "cannot read the list: %w", err)
 	}
-	return fail(exitIO, "", "cannot read the list %s: %w", o.list, err)
+	return Fail("", "cannot read the list %s: %w", list, err)
 }
 
 // badEntries is the error for a list with bad entries.
@@ -105,9 +105,9 @@ func (b badEntries) Unwrap() error { return b.problems }
 
 // lines returns the messages: the first entries, and how many there are.
 func (b badEntries) lines() []string {
-	const shown = 10
+	const most = 10
 	var lines []string
-	for _, p := range b.problems.Problems[:min(len(b.problems.Problems), shown)] {
+	for _, p := range b.problems.Problems[:min(len(b.problems.Problems), most)] {
 		lines = append(lines, fmt.Sprintf("%s:%d: %v", b.list, p.Line, p))
 	}
 	count := "1 bad entry"
