@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -69,7 +70,7 @@ is the registry's if it was asked, else the file's.
 			return err
 		}
 		v := userVerify{program: p, source: &o.password, user: args[0], target: t}
-		report := verifyReport{User: asItIs(v.user), File: t.Name}
+		report := verifyReport{User: nameInReport(v.user), File: t.Name}
 		if o.registry.given() {
 			err = v.askRegistry(cmd.Context(), o.registry.client, &report)
 		} else {
@@ -83,6 +84,15 @@ is the registry's if it was asked, else the file's.
 		return err
 	}
 	return cmd
+}
+
+// nameInReport leaves out what follows a colon, which may be a password.
+func nameInReport(user string) string {
+	before, _, cut := strings.Cut(asItIs(user), ":")
+	if cut {
+		before += "..."
+	}
+	return before
 }
 
 // A failedStore is the store where the flags name none.
