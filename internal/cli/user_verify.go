@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/registryctl/registryctl/htpasswd"
+	"github.com/registryctl/registryctl/internal/crypt"
 )
 
 // verifyOptions are the flags of "user verify".
@@ -24,8 +26,8 @@ func newUserVerify(p *Program) *cobra.Command {
 		Short: "Check the password of a user",
 		Long: `Check whether the registry lets a user in with a password, by what the file
 says. With --registry the running registry is asked, as docker login does, and
-with --can whether the user may pull from, push to or delete in a repository.
-The file need not exist then; if it does, it is compared.
+with --can whether the user may pull, push or delete in a repository, such as
+--can push:labs/app. The file need not exist then; if it does, it is compared.
 
 An address without https:// or http:// is asked over https; if it does not speak
 TLS, over http. The password is sent only to a registry that asks for one, or to
@@ -53,7 +55,7 @@ is the registry's if it was asked, else the file's.
 6  no such user
 7  the registry refuses the file, or the hash of a password that is right;
    it asks for no password, or for a token that nobody gives`),
-		Example:           p.examples("verify elton", "verify elton --password-env PW", "verify elton --registry localhost:5000 --ca-file ca.crt", "verify elton --registry localhost:5000 --can push:labs/app"),
+		Example:           p.examples("verify elton", "verify elton --password-env PW", "verify elton --registry localhost:5000 --ca-file ca.crt"),
 		Args:              operands("NAME"),
 		ValidArgsFunction: p.completeUser,
 	}
@@ -76,7 +78,7 @@ is the registry's if it was asked, else the file's.
 			return err
 		}
 		v := userVerify{program: p, source: &o.password, user: args[0], target: t}
-		report := verifyReport{User: asItIs(v.user), File: t.Name}
+		report := verifyReport{User: nameInReport(v.user), File: t.Name}
 		if question != nil {
 			err = v.askRegistry(cmd.Context(), question, &report)
 		} else {
@@ -90,6 +92,15 @@ is the registry's if it was asked, else the file's.
 		return err
 	}
 	return cmd
+}
+
+// nameInReport leaves out what follows a colon, which may be a password.
+func nameInReport(user string) string {
+	before, _, cut := strings.Cut(crypt.Redact(user), ":")
+	if cut {
+		before += "..."
+	}
+	return before
 }
 
 // A failedStore is the store where the flags name none.

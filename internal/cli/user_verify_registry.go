@@ -33,13 +33,13 @@ func (r *registryFlags) register(cmd *cobra.Command) {
 		flags.StringVar(&r.caFile, name, "", "with --registry: trust the certificates in `FILE` too")
 	}
 	for _, name := range []string{"plain-http", "insecure-http"} {
-		flags.BoolVar(&r.plainHTTP, name, false, "with --registry: let the password leave this machine over plain http")
+		flags.BoolVar(&r.plainHTTP, name, false, "with --registry: send the password over plain http")
 	}
 	for _, old := range []string{"ca-cert", "insecure-http"} {
 		flags.Lookup(old).Hidden = true
 	}
 	flags.Var(&r.timeout, "timeout", "with --registry: `TIME` for each answer")
-	flags.StringVar(&r.can, "can", "", "with --registry: whether the user may do `ACTION:REPO`, such as push:labs/app")
+	flags.StringVar(&r.can, "can", "", "with --registry: is `ACTION:REPO` allowed too")
 	for _, name := range []string{"registry", "timeout", "can"} {
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
 	}
