@@ -19,7 +19,7 @@ import (
 // registryFlags are --registry and those that go with it.
 type registryFlags struct {
 	address   string
-	caFile    string
+	caFile    pathFlag
 	plainHTTP bool
 	timeout   Duration
 	can       string
@@ -30,7 +30,7 @@ func (r *registryFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&r.address, "registry", "", "ask the registry at `HOST[:PORT]` or a URL")
 	r.timeout = Duration(10 * time.Second)
 	for _, name := range []string{"ca-file", "ca-cert"} {
-		flags.StringVar(&r.caFile, name, "", "with --registry: trust the certificates in `FILE` too")
+		flags.Var(&r.caFile, name, "with --registry: trust the certificates in `FILE` too")
 	}
 	for _, name := range []string{"plain-http", "insecure-http"} {
 		flags.BoolVar(&r.plainHTTP, name, false, "with --registry: send the password over plain http")
@@ -79,10 +79,10 @@ func (r *registryFlags) question(cmd *cobra.Command) (*registryQuestion, error) 
 		}
 	}
 	q.client.Timeout, q.client.PlainHTTP = time.Duration(r.timeout), r.plainHTTP
-	q.client.Roots, err = registry.Roots(q.client.Address, r.caFile)
+	q.client.Roots, err = registry.Roots(q.client.Address, string(r.caFile))
 	switch {
 	case errors.Is(err, registry.ErrNoCertificate):
-		return nil, Fail("openssl x509 -inform der -in "+quote(r.caFile)+" -out ca.crt", "cannot use the certificate: %w", err)
+		return nil, Fail("openssl x509 -inform der -in "+quote(string(r.caFile))+" -out ca.crt", "cannot use the certificate: %w", err)
 	case err != nil:
 		return nil, Fail("", "cannot read the certificate: %w", err)
 	}
