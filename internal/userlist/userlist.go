@@ -171,8 +171,8 @@ func shown(name string) string {
 	switch {
 	case name == "" || len(name) > htpasswd.MaxUserBytes:
 		return ""
-	case hashLike.MatchString(name):
-		return "[hidden]"
+	case crypt.HoldsHash(name):
+		return crypt.Hidden
 	case htpasswd.ValidateUser(name) != nil && strings.ContainsAny(name, "\t,;"):
 		return ""
 	}
@@ -220,7 +220,7 @@ func (p *parser) checkName(name string) error {
 
 // setPassword gives u a password, or the hash that is in its place.
 func (p *parser) setPassword(u *User, value string) error {
-	if _, isBcrypt := crypt.Cost(value); isBcrypt || beginsAsHash(value) {
+	if _, _, isBcrypt := crypt.ParseBcrypt(value); isBcrypt || beginsAsHash(value) {
 		return p.setHash(u, value)
 	}
 	u.Password = []byte(value)
@@ -234,7 +234,7 @@ func (p *parser) setHash(u *User, value string) error {
 		u.Hash = h
 		return nil
 	}
-	if cost, ok := crypt.Cost(value); ok && cost > htpasswd.MaxCost {
+	if cost, _, ok := crypt.ParseBcrypt(value); ok && cost > htpasswd.MaxCost {
 		return invalid("the hash has cost %d, and %d is the highest supported", cost, htpasswd.MaxCost)
 	}
 	scheme, n := crypt.Scan(value)
