@@ -326,7 +326,7 @@ func TestProblemShowsTheUser(t *testing.T) {
 		"name;password\na;x;y":                `invalid entry: more columns than the header; put a password with a semicolon in double quotes`,
 		"elton:$2y$21$nqgXJbxWx3BLfgdqva9c2uIJ6shG6Bg8r44Hvx9v3Hq9wiT2Bt0wC": `user "elton": invalid entry: the hash has cost 21, and 20 is the highest supported`,
 		`{"elton":["d0cker"]}`:                    `user "elton": invalid entry: its value is not a string; a list of objects has a "name" in each`,
-		"elton:" + strings.ToUpper(hash):          `user "elton": invalid entry: the hash is cut or damaged`,
+		"elton:" + hash[:59]:                      `user "elton": invalid entry: the hash is cut or damaged`,
 		"elton:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=": `user "elton": invalid entry: the hash is sha1, and the registry accepts only bcrypt; --skip-unsupported leaves such users out`,
 	} {
 		_, err := Parse(list, Options{})
