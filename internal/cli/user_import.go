@@ -67,9 +67,9 @@ name without a password, unless --generate makes one for each new user. These
 passwords are printed as CSV, or with -o json.
 
 With --dry-run the changes are printed: "+" for a user to add, "~" to update,
-"-" to remove, "=" to leave alone, "!" to skip. "-o json" prints {"file",
-"users": [{"user", "action"}]} with the actions add, update, remove, keep and
-skip, and with "password" if one was generated.
+"-" to remove, "=" to leave alone, "!" to skip. "-o json" prints
+{file, users: [{user, action}]} with the actions add, update, remove, keep and
+skip, and with the field "password" where one was generated.
 
 ` + p.CreateHelp,
 		Example: p.examples("import users.csv", "import users.json --prune --dry-run --exit-code", `import C:\lists\users.csv # PowerShell`),
