@@ -215,7 +215,9 @@ func (u *update) locked(ctx context.Context, first *revision) (changed bool, err
 		return false, err
 	}
 	defer lock.release()
-	u.removeTemporaries()
+	if err := u.removeTemporaries(); err != nil {
+		return false, err
+	}
 	if u.InPlace {
 		own, err := u.lockData(ctx)
 		if err != nil {
