@@ -35,7 +35,7 @@ func open(_ context.Context, path string) (*target, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &target{path: path, dir: root, name: trueName(root, name)}, nil
+	return newTarget(path, root, name)
 }
 
 func tryLock(*os.File) (bool, error)                                        { return false, errors.ErrUnsupported }

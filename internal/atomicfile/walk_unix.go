@@ -209,7 +209,7 @@ func (w *walker) end(name string) (*target, error) {
 		_ = dir.Close()
 		return nil, w.fail(w.at.Name(), err)
 	}
-	return &target{path: w.path, dir: dir, name: trueName(dir, name)}, nil
+	return newTarget(w.path, dir, name)
 }
 
 func openDirAt(at int, name string) (int, error) {
