@@ -18,7 +18,7 @@ func exits(text string) map[string]string { return map[string]string{exitAnnotat
 const helpTemplate = `{{.Long}}
 
 Usage:
-  {{if .HasAvailableSubCommands}}{{.CommandPath}} COMMAND{{else}}{{.UseLine}}{{end}}
+  {{if .HasAvailableSubCommands}}{{.CommandPath}} COMMAND{{else}}{{if .DisableFlagParsing}}{{.CommandPath}} FLAGS OPERANDS{{else}}{{.UseLine}}{{end}}{{end}}
 {{- if .Aliases}}
 
 Alias:

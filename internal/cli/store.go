@@ -47,14 +47,24 @@ func (s fileStore) Update(ctx context.Context, edit func(*htpasswd.File) error) 
 			return false, s.explain(err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
-	changed, err := s.FileStore.Update(ctx, edit)
-	if errors.Is(err, context.DeadlineExceeded) {
+	waiting, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	timer := time.AfterFunc(max(s.timeout, shortestWait), func() { cancel(errLocked) })
+	defer timer.Stop()
+	changed, err := s.FileStore.Update(waiting, func(f *htpasswd.File) error {
+		timer.Stop() // the lock is held: the edit itself may take its time
+		return edit(f)
+	})
+	if err != nil && errors.Is(context.Cause(waiting), errLocked) {
 		return false, Fail("another process is editing the file; --lock-timeout waits longer", "%s was still locked after %s", s.Path, s.timeout)
 	}
 	return changed, s.explain(err)
 }
+
+// shortestWait is enough for a lock that is free.
+const shortestWait = 100 * time.Millisecond
+
+var errLocked = errors.New("another process holds the lock")
 
 // checkEdit returns why the file could not be edited, where that can be known.
 func (s fileStore) checkEdit() error {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -26,11 +27,13 @@ func TestLockTimeout(t *testing.T) {
 		assert.NoError(t, err)
 	})
 	<-holding
+	cmd := exec.Command(lookProgram(t), "user", "add", "elton", "--generate", "--cost", "4", "--lock-timeout", "20ms", "-f", file)
 	var out, errOut bytes.Buffer
-	status := Main([]string{program, "user", "add", "elton", "--generate", "--cost", "4", "--lock-timeout", "20ms", "-f", file}, nil, &out, &errOut)
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	_ = cmd.Run()
 	close(release)
 	wg.Wait()
-	require.Equal(t, int(exitIO), status)
+	require.Equal(t, int(exitIO), cmd.ProcessState.ExitCode(), errOut.String())
 	assert.Empty(t, out.String(), "no password that was not set")
 	assert.Contains(t, errOut.String(), "registryctl: cannot add \"elton\": "+file+" was still locked after 20ms\n")
 	assert.Contains(t, errOut.String(), "--lock-timeout waits longer")
