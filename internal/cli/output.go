@@ -6,24 +6,22 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
 
-	"golang.org/x/text/unicode/norm"
 	"golang.org/x/text/width"
+
+	"github.com/registryctl/registryctl/internal/crypt"
 )
 
 // hidden stands for a name that holds a hash.
 const hidden = "[hidden]"
 
-// holdsHash reports whether what should be a name holds a hash, or a part of one.
-func holdsHash(name string) bool { return hashLike.MatchString(name) }
-
-var hashLike = regexp.MustCompile(`\$(2[abxyz]?|apr1|[156y]|argon2[a-z]*|scrypt)\$|\{S?SHA\d*\}|^[./A-Za-z0-9]{53,}$`)
+// holdsHash reports whether what should be a name holds a hash.
+func holdsHash(name string) bool { return crypt.HoldsHash(name) }
 
 // print writes what was asked for to standard output.
 func (p *Program) print(data []byte) error {
@@ -135,7 +133,3 @@ func writeJSON(w io.Writer, v any) error {
 	_, err := w.Write(safe)
 	return err
 }
-
-// foldName returns what is the same for names that differ only in case or Unicode
-// normalisation.
-func foldName(name string) string { return strings.ToLower(strings.ToUpper(norm.NFC.String(name))) }

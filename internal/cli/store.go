@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/registryctl/registryctl/htpasswd"
+	"github.com/registryctl/registryctl/htpasswd/lint"
 )
 
 // A fileStore is a file, with what a person has to know when it cannot be used.
@@ -47,15 +48,10 @@ func (s fileStore) Update(ctx context.Context, edit func(*htpasswd.File) error) 
 			return false, s.explain(err)
 		}
 	}
-	waiting, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	timer := time.AfterFunc(max(s.timeout, shortestWait), func() { cancel(errLocked) })
-	defer timer.Stop()
-	changed, err := s.FileStore.Update(waiting, func(f *htpasswd.File) error {
-		timer.Stop() // the lock is held: the edit itself may take its time
-		return edit(f)
-	})
-	if err != nil && errors.Is(context.Cause(waiting), errLocked) {
+	ctx, cancel := context.WithTimeout(ctx, max(s.timeout, shortestWait))
+	defer cancel()
+	changed, err := s.FileStore.Update(ctx, edit)
+	if errors.Is(err, context.DeadlineExceeded) {
 		return false, Fail("another process is editing the file; --lock-timeout waits longer", "%s was still locked after %s", s.Path, s.timeout)
 	}
 	return changed, s.explain(err)
@@ -63,8 +59,6 @@ func (s fileStore) Update(ctx context.Context, edit func(*htpasswd.File) error) 
 
 // shortestWait is enough for a lock that is free.
 const shortestWait = 100 * time.Millisecond
-
-var errLocked = errors.New("another process holds the lock")
 
 // checkEdit returns why the file could not be edited, where that can be known.
 func (s fileStore) checkEdit() error {
@@ -258,9 +252,9 @@ func interruptible(ctx context.Context, work func() error) error {
 // twin returns a user whose name differs from the given one only in case or
 // Unicode normalisation.
 func twin(f *htpasswd.File, name string) (user string, found bool) {
-	key := foldName(name)
+	key := lint.FoldName(name)
 	for user := range f.Users() {
-		if user != name && foldName(user) == key {
+		if user != name && lint.FoldName(user) == key {
 			return user, true
 		}
 	}

@@ -2,6 +2,9 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
+	"errors"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"sync"
@@ -19,12 +22,18 @@ func TestLockTimeout(t *testing.T) {
 	holding, release := make(chan struct{}), make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		_, err := htpasswd.FileStore{Path: file, Create: true}.Update(t.Context(), func(*htpasswd.File) error {
+		hash, err := htpasswd.ParseHash(exampleHash)
+		assert.NoError(t, err)
+		calls := 0
+		_, err = htpasswd.FileStore{Path: file, Create: true}.Update(t.Context(), func(f *htpasswd.File) error {
+			if calls++; calls == 1 { // without the lock; of another text it is called again with it
+				return cmp.Or(f.Add("francis", hash), os.WriteFile(file, []byte("# changed\n"), 0o600))
+			}
 			close(holding)
 			<-release
-			return nil
+			return errors.New("not now")
 		})
-		assert.NoError(t, err)
+		assert.Error(t, err)
 	})
 	<-holding
 	cmd := exec.Command(lookProgram(t), "user", "add", "elton", "--generate", "--cost", "4", "--lock-timeout", "20ms", "-f", file)
@@ -37,5 +46,7 @@ func TestLockTimeout(t *testing.T) {
 	assert.Empty(t, out.String(), "no password that was not set")
 	assert.Contains(t, errOut.String(), "registryctl: cannot add \"elton\": "+file+" was still locked after 20ms\n")
 	assert.Contains(t, errOut.String(), "--lock-timeout waits longer")
-	assert.NoFileExists(t, file)
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	assert.Equal(t, "# changed\n", string(text))
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/registryctl/registryctl/htpasswd"
+	"github.com/registryctl/registryctl/htpasswd/lint"
 )
 
 // listOptions are the flags of "user list".
@@ -135,15 +136,10 @@ func rows(f *htpasswd.File) []row {
 
 // problem says why the registry does not let the user in by this entry.
 func problem(e htpasswd.Entry, last int) string {
-	switch {
-	case e.Line != last:
+	if e.Line != last {
 		return fmt.Sprintf("line %d counts instead", last)
-	case e.Hash.Encoded() == "":
-		return "no hash"
-	case e.Hash.Scheme() != htpasswd.Bcrypt:
-		return "the registry accepts only bcrypt"
 	}
-	return ""
+	return lint.Problem(e, lint.Registry)
 }
 
 // fields are the columns of the row.
