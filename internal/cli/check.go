@@ -15,6 +15,7 @@ import (
 
 	"github.com/registryctl/registryctl/htpasswd"
 	"github.com/registryctl/registryctl/htpasswd/lint"
+	"github.com/registryctl/registryctl/internal/crypt"
 )
 
 // checkOptions are the flags of "check".
@@ -173,7 +174,7 @@ func remedy(p *Program, f lint.Finding) string {
 	switch user := f.User; {
 	case f.Remedy == lint.RemedyFix:
 		return p.command("check --fix")
-	case user == "" || holdsHash(user):
+	case user == "" || crypt.HoldsHash(user):
 		return "" // a command with a secret in it
 	case f.Remedy == lint.RemedyPassword:
 		return p.userCommand("passwd", user)

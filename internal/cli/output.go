@@ -17,12 +17,6 @@ import (
 	"github.com/registryctl/registryctl/internal/crypt"
 )
 
-// hidden stands for a name that holds a hash.
-const hidden = "[hidden]"
-
-// holdsHash reports whether what should be a name holds a hash.
-func holdsHash(name string) bool { return crypt.HoldsHash(name) }
-
 // print writes what was asked for to standard output.
 func (p *Program) print(data []byte) error {
 	_, err := output{p.Stdout}.Write(data)
@@ -44,9 +38,7 @@ func (o output) Write(data []byte) (int, error) {
 // break a line nor hide a blank: quoted and escaped if there is anything of that
 // kind.
 func printable(name string) string {
-	if holdsHash(name) {
-		return hidden
-	}
+	name = crypt.Redact(name)
 	if isVisibleASCII(name) {
 		return name
 	}

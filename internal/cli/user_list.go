@@ -16,6 +16,7 @@ import (
 
 	"github.com/registryctl/registryctl/htpasswd"
 	"github.com/registryctl/registryctl/htpasswd/lint"
+	"github.com/registryctl/registryctl/internal/crypt"
 )
 
 // listOptions are the flags of "user list".
@@ -76,7 +77,7 @@ func userList(ctx context.Context, p *Program, o listOptions) error {
 	}
 	show := printable
 	if !isTerminal(p.Stdout) {
-		show = asItIs
+		show = crypt.Redact
 	}
 	out := bufio.NewWriter(output{p.Stdout})
 	if err := cmp.Or(listFormats[o.format.value](out, list, show), out.Flush()); err != nil {
@@ -95,14 +96,6 @@ func (p *Program) cannotList(user string, t Text) error {
 		return fail(exitName, p.UserCommand+" list -f "+quote(user), "cannot list %s: not in %s", shown(user), t.Name)
 	}
 	return p.cannot("list", user, t, htpasswd.ErrUserNotFound)
-}
-
-// asItIs shows a name byte for byte, unless it holds a hash.
-func asItIs(name string) string {
-	if holdsHash(name) {
-		return hidden
-	}
-	return name
 }
 
 // A row is what is shown of an entry. Its fields are the JSON output: none may
@@ -185,7 +178,7 @@ func writeNames(w io.Writer, list []row, show func(string) string) error {
 
 func writeRows(w io.Writer, list []row, _ func(string) string) error {
 	for i := range list {
-		list[i].User = asItIs(list[i].User)
+		list[i].User = crypt.Redact(list[i].User)
 	}
 	return writeJSON(w, list)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/registryctl/registryctl/htpasswd"
+	"github.com/registryctl/registryctl/internal/crypt"
 )
 
 // verifyOptions are the flags of "user verify".
@@ -88,7 +89,7 @@ is the registry's if it was asked, else the file's.
 
 // nameInReport leaves out what follows a colon, which may be a password.
 func nameInReport(user string) string {
-	before, _, cut := strings.Cut(asItIs(user), ":")
+	before, _, cut := strings.Cut(crypt.Redact(user), ":")
 	if cut {
 		before += "..."
 	}
