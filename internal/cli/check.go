@@ -4,15 +4,18 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/registryctl/registryctl/htpasswd"
 	"github.com/registryctl/registryctl/htpasswd/lint"
+	"github.com/registryctl/registryctl/internal/crypt"
 )
 
 // checkOptions are the flags of "check".
@@ -40,7 +43,7 @@ newline. A line that is not an entry becomes a comment. It never changes who
 gets in with which password. --dry-run shows what would be done.
 
 "-o json" is {file, findings: [{kind, server, severity, line, column, user,
-message, hint}], changes: [{kind, line, done}]}.`,
+message, hint, remedy}], changes: [{kind, line, done}]}.`,
 		Annotations: exits(`0  every listed user can log in
 7  a listed user cannot; with --strict: or there is a warning`),
 		Example:           p.examplesOf(p.Name, "check", "check --for registry --for nginx", "check --fix"),
@@ -111,15 +114,18 @@ func check(ctx context.Context, p *Program, o checkOptions) error {
 		_, editErr = o.text.Update(ctx, func(f *htpasswd.File) error {
 			fixed, changes, err := lint.Fix(ctx, f.Bytes())
 			if err != nil {
-				return err
+				return notFixed(err)
+			}
+			if err := f.Reset(fixed); err != nil {
+				return notFixed(err)
 			}
 			report.Changes = append(report.Changes[:0], changes...)
 			if o.dryRun.value != DryRunClient {
 				text = fixed // what is there now, whoever has edited it since it was read
 			}
-			return f.Reset(fixed)
+			return nil
 		})
-		if !made(editErr) {
+		if !made(editErr) && !errors.As(editErr, new(unfixable)) {
 			return fmt.Errorf("cannot fix the file: %w", editErr)
 		}
 	}
@@ -136,6 +142,19 @@ func check(ctx context.Context, p *Program, o checkOptions) error {
 	return cmp.Or(editErr, verdictOf(p, o, report))
 }
 
+// An unfixable is the reason why --fix leaves a file as it is. What is wrong with
+// the file is said all the same.
+type unfixable struct{ error }
+
+func (e unfixable) Unwrap() error { return e.error }
+
+func notFixed(err error) error {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return err
+	}
+	return unfixable{fail(exitFormat, "nothing was changed; the findings say what is wrong with each line", "cannot fix the file: %w", err)}
+}
+
 func findingsOf(ctx context.Context, p *Program, t Text, text []byte, server lint.Server) ([]lint.Finding, error) {
 	findings, err := lint.Check(ctx, text, server)
 	if err != nil {
@@ -150,17 +169,34 @@ func findingsOf(ctx context.Context, p *Program, t Text, text []byte, server lin
 	return findings, nil
 }
 
-// remedy returns the command that fixes what was found, if one command does.
+// remedy returns the command that repairs what was found, if one command does.
 func remedy(p *Program, f lint.Finding) string {
-	switch f.Remedy {
-	case lint.RemedyFix:
-		return p.commandLine(p.Name+" check --fix", nil)
-	case lint.RemedyPassword:
-		return p.userCommand("passwd", f.User)
-	case lint.RemedyRemove:
-		return p.userCommand("remove", f.User)
+	switch user := f.User; {
+	case f.Remedy == lint.RemedyFix:
+		return p.command("check --fix")
+	case user == "" || crypt.HoldsHash(user):
+		return "" // a command with a secret in it
+	case f.Remedy == lint.RemedyPassword:
+		return p.userCommand("passwd", user)
+	case f.Remedy == lint.RemedyRemove:
+		return p.userCommand("remove", user)
 	}
 	return ""
+}
+
+// merged returns the findings that differ in more than their server, with the
+// servers of each.
+func (r checkReport) merged() (findings []lint.Finding, servers map[lint.Finding][]string) {
+	servers = make(map[lint.Finding][]string)
+	for _, f := range r.Findings {
+		server := string(f.Server)
+		f.Server = ""
+		if servers[f] == nil {
+			findings = append(findings, f)
+		}
+		servers[f] = append(servers[f], server)
+	}
+	return findings, servers
 }
 
 // write prints the report; where standard output holds the fixed file, to standard
@@ -187,17 +223,16 @@ func (o checkOptions) writeText(w io.Writer, r checkReport) {
 	for _, change := range r.Changes {
 		fmt.Fprintf(w, "%s: %s: %s [%s]\n", location(r.File, change.Line), verb, oneLine(change.Done), change.Kind)
 	}
-	printed := make(map[string]bool) // a finding may hold for several servers
-	for _, f := range r.Findings {
-		user := ""
+	findings, servers := r.merged()
+	for _, f := range findings {
+		user, at := "", ""
 		if f.User != "" {
 			user = fmt.Sprintf("user %s: ", shown(f.User))
 		}
-		line := fmt.Sprintf("%s: %s: %s%s [%s]\n", location(r.File, f.Line), f.Severity, user, f.Message, f.Kind)
-		if !printed[line] {
-			fmt.Fprint(w, line)
+		if len(o.servers) > 1 {
+			at = " (" + strings.Join(servers[f], ", ") + ")"
 		}
-		printed[line] = true
+		fmt.Fprintf(w, "%s: %s: %s%s%s [%s]\n", location(r.File, f.Line), f.Severity, user, f.Message, at, f.Kind)
 	}
 }
 
@@ -208,21 +243,32 @@ func location(file string, line int) string {
 	return fmt.Sprintf("%s:%d", oneLine(file), line)
 }
 
-// verdictOf is the error of a file that is not right.
+// verdictOf is the error of a file that is not right. It says how many findings
+// --fix would repair; the hint is the command for these, or for the first of the
+// others.
 func verdictOf(p *Program, o checkOptions, r checkReport) error {
 	count := make(map[lint.Severity]int)
-	hint := ""
-	for _, f := range r.Findings {
+	fixable, hint := 0, ""
+	findings, _ := r.merged()
+	for _, f := range findings {
 		count[f.Severity]++
+		if f.Remedy == lint.RemedyFix {
+			fixable++
+		}
 		if f.Severity == lint.SeverityError && hint == "" {
 			hint = f.Hint
 		}
 	}
-	errors, warnings := count[lint.SeverityError], count[lint.SeverityWarning]
-	if errors > 0 || o.strict && warnings > 0 {
-		return fail(exitFormat, hint, "%s: %s and %s", r.File, counted(errors, "error"), counted(warnings, "warning"))
+	note := ""
+	if fixable > 0 {
+		note = fmt.Sprintf("; --fix repairs %d", fixable)
+		hint = p.command("check --fix")
 	}
-	p.say("%s: every listed user can log in; %s", r.File, counted(warnings, "warning"))
+	failures, warnings := count[lint.SeverityError], count[lint.SeverityWarning]
+	if failures > 0 || o.strict && warnings > 0 {
+		return fail(exitFormat, hint, "%s: %s and %s%s", r.File, counted(failures, "error"), counted(warnings, "warning"), note)
+	}
+	p.say("%s: every listed user can log in; %s%s", r.File, counted(warnings, "warning"), note)
 	return nil
 }
 

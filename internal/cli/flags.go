@@ -107,8 +107,14 @@ func (o *formatFlag) registerOutput(cmd *cobra.Command) {
 // A modeFlag is --mode, in octal; 0 if it is not given.
 type modeFlag fs.FileMode
 
-func (m *modeFlag) String() string { return fmt.Sprintf("%04o", uint32(*m)) }
-func (m *modeFlag) Type() string   { return "octal" }
+func (m *modeFlag) String() string {
+	if *m == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%04o", uint32(*m))
+}
+
+func (m *modeFlag) Type() string { return "octal" }
 
 func (m *modeFlag) Set(s string) error {
 	n, err := strconv.ParseUint(s, 8, 32)
@@ -140,7 +146,14 @@ type dryRunFlag struct {
 }
 
 func (d *dryRunFlag) String() string { return string(d.value) }
-func (d *dryRunFlag) Type() string   { return "how" }
+
+// Type is "boolfunc" for a flag without a value, which is how pflag prints it.
+func (d *dryRunFlag) Type() string {
+	if d.server {
+		return "how"
+	}
+	return "boolfunc"
+}
 
 func (d *dryRunFlag) Set(s string) error {
 	value, ok := map[string]DryRun{"true": DryRunClient, "client": DryRunClient, "false": DryRunNone, "none": DryRunNone, "server": DryRunServer}[s]
@@ -161,5 +174,5 @@ func (d *dryRunFlag) register(cmd *cobra.Command, p *Program) {
 		usage += "; =server: let the server check it too"
 	}
 	cmd.Flags().Var(d, "dry-run", usage)
-	cmd.Flags().Lookup("dry-run").NoOptDefVal = string(DryRunClient)
+	cmd.Flags().Lookup("dry-run").NoOptDefVal = "true"
 }

@@ -18,7 +18,7 @@ func exits(text string) map[string]string { return map[string]string{exitAnnotat
 const helpTemplate = `{{.Long}}
 
 Usage:
-  {{if .HasAvailableSubCommands}}{{.CommandPath}} COMMAND{{else}}{{.UseLine}}{{end}}
+  {{if .HasAvailableSubCommands}}{{.CommandPath}} COMMAND{{else}}{{if .DisableFlagParsing}}{{.CommandPath}} FLAGS OPERANDS{{else}}{{.UseLine}}{{end}}{{end}}
 {{- if .Aliases}}
 
 Alias:
@@ -50,9 +50,21 @@ func init() {
 	cobra.AddTemplateFunc("indent", func(text string) string { return "  " + strings.ReplaceAll(text, "\n", "\n  ") })
 	cobra.AddTemplateFunc("inOrder", func(flags *pflag.FlagSet) string {
 		flags.SortFlags = false // "-f" comes first
+		flags.VisitAll(func(f *pflag.Flag) {
+			if f.Value.Type() == "bool" {
+				f.Value = switchValue{f.Value}
+			}
+		})
 		return flags.FlagUsages()
 	})
 }
+
+// A switchValue is a boolean flag in a help text: "[=true|false]" is not printed
+// behind its name.
+type switchValue struct{ pflag.Value }
+
+// Type is for package pflag.
+func (switchValue) Type() string { return "boolfunc" }
 
 // help prints the help of a command, for "COMMAND --help" and "help COMMAND".
 func (p *Program) help(cmd *cobra.Command, words []string) error {

@@ -9,6 +9,7 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -79,21 +80,23 @@ var jsonOutputs = []jsonOutput{
 	},
 	{
 		command: "check",
-		shape: "{file: string, findings: [{kind: string, server: string, severity: string, line: number, column: number, user: string, message: string, hint: string}]," +
+		shape: "{file: string, findings: [{kind: string, server: string, severity: string, line: number, column: number, user: string, message: string, hint: string, remedy: string}]," +
 			" changes: [{kind: string, line: number, done: string}]}",
 		enumerations: []enumeration{
 			{"findings.kind", false, []string{
 				"utf-16", "byte-order-mark", "byte-order-mark-before-comment", "no-colon", "line-too-long", "lone-cr", "glued-lines",
-				"blank-around-line", "blank-around-name", "blank-before-hash", "backslash-at-line-end", "unread-line", "empty-name", "bad-name",
+				"blank-around-line", "blank-before-hash", "backslash-at-line-end", "unread-line", "empty-name", "bad-name",
 				"nul-in-name", "duplicate-user", "empty-hash", "unknown-hash", "not-bcrypt", "maybe-des", "plain-password", "ssha-hash",
 				"broken-bcrypt", "odd-bcrypt", "prefix-2b", "prefix-2x", "text-after-hash", "third-field", "low-cost", "high-cost",
+				"no-users", "not-htpasswd", "mixed-utf-16", "ignored-record", "mangled-name", "long-name", "similar-names", "registry-made-user",
+				"plain-text", "shell-expanded", "doubled-dollars", "quoted-hash", "inexact-hash",
 				"no-final-newline", "readable-by-others", "writable-by-others", "readable-by-owner-only",
 			}},
 			{"findings.server", true, []string{"registry", "nginx", "apache"}},
 			{"findings.severity", true, []string{"error", "warning"}},
 			{"changes.kind", false, []string{
 				"utf-16", "byte-order-mark", "no-colon", "line-too-long", "lone-cr", "glued-lines",
-				"blank-around-name", "blank-before-hash", "duplicate-user", "no-final-newline",
+				"blank-before-hash", "duplicate-user", "no-final-newline", "ignored-record", "doubled-dollars", "quoted-hash",
 			}},
 		},
 		runs: func(t *testing.T) (outputs []json.RawMessage) {
@@ -114,7 +117,7 @@ var jsonOutputs = []jsonOutput{
 		command: "cost",
 		shape:   "{target_ms: number, suggested: number|null, costs: [{cost: number, milliseconds: number, logins_per_second: number, extrapolated: boolean}]}",
 		enumerations: []enumeration{
-			{"costs.cost", false, []string{"4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16", "17"}},
+			{"costs.cost", false, []string{"4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16", "17", "18", "19", "20"}},
 			{"costs.extrapolated", false, []string{"false", "true"}},
 		},
 		runs: func(t *testing.T) []json.RawMessage {
@@ -161,7 +164,7 @@ func TestJSONOutputOfNothing(t *testing.T) {
 	name, err := json.Marshal(file)
 	require.NoError(t, err)
 	assert.JSONEq(t, fmt.Sprintf(`{"file": %s, "users": []}`, name), string(jsonOf(t, "", "user", "import", "-f", file)))
-	assert.JSONEq(t, fmt.Sprintf(`{"file": %s, "findings": [], "changes": []}`, name), string(jsonOf(t, "", "check", "-f", file)))
+	require.NoError(t, os.WriteFile(file, []byte("elton:"+strings.Replace(exampleHash, "$04$", "$10$", 1)+"\n"), 0o600))
 	assert.JSONEq(t, fmt.Sprintf(`{"file": %s, "findings": [], "changes": []}`, name), string(jsonOf(t, "", "check", "--fix", "-f", file)))
 }
 

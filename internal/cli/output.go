@@ -12,7 +12,6 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
-	"golang.org/x/text/unicode/norm"
 	"golang.org/x/text/width"
 
 	"github.com/registryctl/registryctl/internal/crypt"
@@ -126,7 +125,3 @@ func writeJSON(w io.Writer, v any) error {
 	_, err := w.Write(safe)
 	return err
 }
-
-// foldName returns what is the same for names that differ only in case or Unicode
-// normalisation.
-func foldName(name string) string { return strings.ToLower(strings.ToUpper(norm.NFC.String(name))) }

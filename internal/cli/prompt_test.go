@@ -166,13 +166,19 @@ func TestPromptGivesUpAfterThreeMismatches(t *testing.T) {
 }
 
 func TestPromptRefusesNoPassword(t *testing.T) {
-	for name, typed := range map[string]string{"empty": "\n", "end of input": "\x04"} {
+	for name, typed := range map[string][]string{
+		"empty":        {"\n", "\n", "\n"},
+		"too long":     {strings.Repeat("x", 73) + "\n", "\n", " \n"},
+		"end of input": {"\x04"},
+	} {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "htpasswd")
 			s := start(t, "user", "add", "elton", "-f", file)
-			s.await("New password", 1)
-			s.typeText(typed)
-			require.Equal(t, int(exitPassword), s.exit(), s.seen())
+			for n, line := range typed {
+				s.await("New password", n+1)
+				s.typeText(line)
+			}
+			require.Equal(t, int(exitPassword), s.exit("xxx"), s.seen())
 			assert.NoFileExists(t, file)
 		})
 	}

@@ -135,7 +135,7 @@ func (f *fileFlags) open(o OpenOptions) (Text, error) {
 	}
 	s := fileStore{program: f.program, timeout: time.Duration(f.lockTimeout), access: o.Access}
 	s.InPlace, s.Create = f.inPlace, o.Access == ToCreate
-	s.Mode = fs.FileMode(f.mode)
+	s.Mode, s.SetMode = fs.FileMode(f.mode), f.mode != 0
 	switch {
 	case f.path != "":
 		s.Path, s.origin = string(f.path), "named by -f"

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/registryctl/registryctl/htpasswd"
+	"github.com/registryctl/registryctl/htpasswd/lint"
 )
 
 // A fileStore is a file, with what a person has to know when it cannot be used.
@@ -47,7 +48,7 @@ func (s fileStore) Update(ctx context.Context, edit func(*htpasswd.File) error) 
 			return false, s.explain(err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	ctx, cancel := context.WithTimeout(ctx, max(s.timeout, shortestWait))
 	defer cancel()
 	changed, err := s.FileStore.Update(ctx, edit)
 	if errors.Is(err, context.DeadlineExceeded) {
@@ -55,6 +56,9 @@ func (s fileStore) Update(ctx context.Context, edit func(*htpasswd.File) error) 
 	}
 	return changed, s.explain(err)
 }
+
+// shortestWait is enough for a lock that is free.
+const shortestWait = 100 * time.Millisecond
 
 // checkEdit returns why the file could not be edited, where that can be known.
 func (s fileStore) checkEdit() error {
@@ -248,9 +252,9 @@ func interruptible(ctx context.Context, work func() error) error {
 // twin returns a user whose name differs from the given one only in case or
 // Unicode normalisation.
 func twin(f *htpasswd.File, name string) (user string, found bool) {
-	key := foldName(name)
+	key := lint.FoldName(name)
 	for user := range f.Users() {
-		if user != name && foldName(user) == key {
+		if user != name && lint.FoldName(user) == key {
 			return user, true
 		}
 	}

@@ -2,6 +2,10 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
+	"errors"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -18,21 +22,31 @@ func TestLockTimeout(t *testing.T) {
 	holding, release := make(chan struct{}), make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		_, err := htpasswd.FileStore{Path: file, Create: true}.Update(t.Context(), func(*htpasswd.File) error {
+		hash, err := htpasswd.ParseHash(exampleHash)
+		assert.NoError(t, err)
+		calls := 0
+		_, err = htpasswd.FileStore{Path: file, Create: true}.Update(t.Context(), func(f *htpasswd.File) error {
+			if calls++; calls == 1 { // without the lock; of another text it is called again with it
+				return cmp.Or(f.Add("francis", hash), os.WriteFile(file, []byte("# changed\n"), 0o600))
+			}
 			close(holding)
 			<-release
-			return nil
+			return errors.New("not now")
 		})
-		assert.NoError(t, err)
+		assert.Error(t, err)
 	})
 	<-holding
+	cmd := exec.Command(lookProgram(t), "user", "add", "elton", "--generate", "--cost", "4", "--lock-timeout", "20ms", "-f", file)
 	var out, errOut bytes.Buffer
-	status := Main([]string{program, "user", "add", "elton", "--generate", "--cost", "4", "--lock-timeout", "20ms", "-f", file}, nil, &out, &errOut)
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	_ = cmd.Run()
 	close(release)
 	wg.Wait()
-	require.Equal(t, int(exitIO), status)
+	require.Equal(t, int(exitIO), cmd.ProcessState.ExitCode(), errOut.String())
 	assert.Empty(t, out.String(), "no password that was not set")
 	assert.Contains(t, errOut.String(), "registryctl: cannot add \"elton\": "+file+" was still locked after 20ms\n")
 	assert.Contains(t, errOut.String(), "--lock-timeout waits longer")
-	assert.NoFileExists(t, file)
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	assert.Equal(t, "# changed\n", string(text))
 }

@@ -44,8 +44,7 @@ default. A cost is never lowered unless --cost says so. Each step of --cost
 doubles the time of every request to the registry.
 
 ` + p.CreateHelp,
-		Example: p.examples("add elton", "add elton --generate", "add elton --update --password-env PW",
-			"add elton --update --password-env PW # PowerShell"),
+		Example: p.examples("add elton", "add elton --generate", "add elton --update --password-env PW"),
 		Annotations: exits(`0  done, or nothing to do
 5  the password is refused
 6  the user exists, without --update, or the name is refused

@@ -46,8 +46,8 @@ hash of a user with another password is replaced. All others are left as they
 are, so that a second run writes nothing. If FILE is "-" or missing, the list is
 read from standard input.
 
-The list is one of these. Without --format the extension of FILE says which, else
-how the list begins:
+The list is one of these. Without --format the extension of FILE says which,
+else how the list begins:
 
   lines  name:password, or an htpasswd file
   csv    with a header, separated by comma, semicolon or tab. The columns are
@@ -67,9 +67,9 @@ name without a password, unless --generate makes one for each new user. These
 passwords are printed as CSV, or with -o json.
 
 With --dry-run the changes are printed: "+" for a user to add, "~" to update,
-"-" to remove, "=" to leave alone, "!" to skip. "-o json" prints
-{file, users: [{user, action}]} with the actions add, update, remove, keep and
-skip, and with the field "password" where one was generated.
+"-" to remove, "=" to leave alone, "!" to skip. "-o json" prints {file,
+users: [{user, action}]} with the actions add, update, remove, keep and
+skip, and with "password" if one was generated.
 
 ` + p.CreateHelp,
 		Example: p.examples("import users.csv", "import users.json --prune --dry-run --exit-code", `import C:\lists\users.csv # PowerShell`),

@@ -37,8 +37,8 @@ and cost of their hash and the reason why the registry does not let a user in.
 No hash is ever shown, and a name that holds one is shown as [hidden].
 
 "-o name", or -q, prints each name once; "-o json" is an array of {user, scheme,
-cost, line, problem}; "-o csv" has the same columns. If the output of name or csv
-is not a terminal, names are printed byte for byte; in CSV a cell that a
+cost, line, problem}; "-o csv" has the same columns. If the output of name or
+csv is not a terminal, names are printed byte for byte; in CSV a cell that a
 spreadsheet would take for a formula begins with '.`,
 		Example: p.examples("list", "list -o name", "list elton", "list -o json | ConvertFrom-Json # PowerShell"),
 		Annotations: exits(`6  one of the users does not exist

@@ -72,7 +72,7 @@ is the registry's if it was asked, else the file's.
 			return err
 		}
 		if t.Store == nil {
-			t.Store = failedStore{err}
+			t.Store, t.IsDefault = failedStore{err}, true
 		}
 		if err := o.password.check(cmd, t); err != nil {
 			return err
