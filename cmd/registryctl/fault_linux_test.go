@@ -494,7 +494,7 @@ func TestSystemCalls(t *testing.T) {
 				switch {
 				case step == "open file" && strings.Contains(c.text, "O_RDONLY"):
 					opened++
-				case step == "open file":
+				case step == "open file" && strings.Contains(c.text, "O_WRONLY"): // else to lock it
 					assert.True(t, s.inPlace(), c.text)
 					assert.Equal(t, !s.torn, strings.Contains(c.text, "O_APPEND"), c.text)
 				case step == "open temporary":

@@ -226,7 +226,7 @@ func (u *update) locked(ctx context.Context, first *revision) (changed bool, err
 		defer own.release()
 	}
 	r := first
-	if r.err != nil || !r.from.whole || u.unchanged(r.from) != nil {
+	if r.err != nil || !r.from.whole || u.unchanged(ctx, r.from) != nil {
 		if r, err = u.revise(ctx); err != nil {
 			return false, err
 		}

@@ -1,6 +1,8 @@
 package atomicfile
 
 import (
+	"context"
+	"errors"
 	"io/fs"
 	"os"
 	"slices"
@@ -10,10 +12,13 @@ import (
 // trueName returns the name that the directory has for the file with that name.
 // In some directories a file has many: in any case, in several Unicode forms, or
 // short. All must lead to one lock.
-func trueName(dir *os.Root, name string) (string, error) {
-	info, err := dir.Lstat(name)
-	if err != nil {
+func trueName(ctx context.Context, dir *os.Root, name string) (string, error) {
+	info, err := lstat(ctx, dir, name)
+	if errors.Is(err, fs.ErrNotExist) {
 		return name, nil
+	}
+	if err != nil {
+		return "", &fs.PathError{Op: "open", Path: (&target{dir: dir}).beside(name), Err: cause(err)}
 	}
 	names, err := list(dir)
 	if err != nil {
@@ -36,11 +41,19 @@ func trueName(dir *os.Root, name string) (string, error) {
 }
 
 // newTarget is the file with that name in dir, which it closes on an error.
-func newTarget(path string, dir *os.Root, name string) (*target, error) {
-	name, err := trueName(dir, name)
+func newTarget(ctx context.Context, path string, dir *os.Root, name string) (*target, error) {
+	name, err := trueName(ctx, dir, name)
 	if err != nil {
 		_ = dir.Close()
 		return nil, err
 	}
 	return &target{path: path, dir: dir, name: name}, nil
+}
+
+func lstat(ctx context.Context, dir *os.Root, name string) (info fs.FileInfo, err error) {
+	err = retry(ctx, func() error {
+		info, err = dir.Lstat(name)
+		return err
+	})
+	return info, err
 }

@@ -48,7 +48,7 @@ func open(ctx context.Context, path string) (*target, error) {
 		}
 		again, _, err := resolve(path)
 		if err == nil && again == dir {
-			return newTarget(path, root, name)
+			return newTarget(ctx, path, root, name)
 		}
 		_ = root.Close()
 	}

@@ -97,7 +97,7 @@ func (u *update) setAttributes(ctx context.Context, f *os.File, from *snapshot) 
 
 // mayWrite is the last look before the file becomes the new one.
 func (u *update) mayWrite(ctx context.Context, r *revision, lock *fileLock) error {
-	if err := u.unchanged(r.from); err != nil {
+	if err := u.unchanged(ctx, r.from); err != nil {
 		return err
 	}
 	if err := lock.holds(); err != nil {
