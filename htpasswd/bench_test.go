@@ -32,7 +32,7 @@ func benchmarkText(users int) []byte {
 	return text
 }
 
-func mustParse(b *testing.B, text []byte) *File {
+func parseText(b *testing.B, text []byte) *File {
 	f, err := Parse(text)
 	require.NoError(b, err)
 	return f
@@ -43,40 +43,17 @@ func lastUser(users int) string { return fmt.Sprintf("user%07d", users-1) }
 func BenchmarkParse(b *testing.B) {
 	benchmarkFile(b, func(b *testing.B, text []byte, _ int) {
 		for b.Loop() {
-			mustParse(b, text)
+			parseText(b, text)
 		}
 	})
 }
 
-// The first look-up of a File, of its last user; then any after the index is there.
 func BenchmarkLookup(b *testing.B) {
-	b.Run("first", func(b *testing.B) {
-		benchmarkFile(b, func(b *testing.B, text []byte, users int) {
-			f := mustParse(b, text)
-			for b.Loop() {
-				f.index.scans.Store(0)
-				_, ok := f.Lookup(lastUser(users))
-				require.True(b, ok)
-			}
-		})
-	})
-	b.Run("indexed", func(b *testing.B) {
-		benchmarkFile(b, func(b *testing.B, text []byte, users int) {
-			f := mustParse(b, text)
-			f.index.build(f)
-			for b.Loop() {
-				_, ok := f.Lookup(lastUser(users))
-				require.True(b, ok)
-			}
-		})
-	})
-}
-
-func BenchmarkIndex(b *testing.B) {
-	benchmarkFile(b, func(b *testing.B, text []byte, _ int) {
+	benchmarkFile(b, func(b *testing.B, text []byte, users int) {
+		f := parseText(b, text)
 		for b.Loop() {
-			f := mustParse(b, text)
-			f.index.build(f)
+			_, ok := f.Lookup(lastUser(users))
+			require.True(b, ok)
 		}
 	})
 }
@@ -85,7 +62,7 @@ func BenchmarkIndex(b *testing.B) {
 func benchmarkEdit(b *testing.B, edit func(f *File, users int) error) {
 	benchmarkFile(b, func(b *testing.B, text []byte, users int) {
 		for b.Loop() {
-			require.NoError(b, edit(mustParse(b, text), users))
+			require.NoError(b, edit(parseText(b, text), users))
 		}
 	})
 }
@@ -104,22 +81,18 @@ func BenchmarkRemove(b *testing.B) {
 	benchmarkEdit(b, func(f *File, users int) error { return f.Remove(lastUser(users)) })
 }
 
-// A thousand edits of one File; compare with BenchmarkAdd.
-func BenchmarkAddThousand(b *testing.B) {
+func BenchmarkApplyTenThousand(b *testing.B) {
 	h := parseHash(b, dockerHash)
-	benchmarkEdit(b, func(f *File, _ int) error {
-		for i := range 1000 {
-			if err := f.Add(fmt.Sprintf("new%d", i), h); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	changes := make([]Change, 10_000)
+	for i := range changes {
+		changes[i] = Change{User: fmt.Sprintf("new%d", i), Hash: h}
+	}
+	benchmarkEdit(b, func(f *File, _ int) error { return f.Apply(changes) })
 }
 
 func BenchmarkWriteTo(b *testing.B) {
 	benchmarkFile(b, func(b *testing.B, text []byte, users int) {
-		f := mustParse(b, text)
+		f := parseText(b, text)
 		require.NoError(b, f.Remove(lastUser(users)))
 		for b.Loop() {
 			_, err := f.WriteTo(io.Discard)
@@ -130,7 +103,7 @@ func BenchmarkWriteTo(b *testing.B) {
 
 func BenchmarkAll(b *testing.B) {
 	benchmarkFile(b, func(b *testing.B, text []byte, _ int) {
-		f := mustParse(b, text)
+		f := parseText(b, text)
 		for b.Loop() {
 			for range f.All() {
 			}
@@ -140,7 +113,7 @@ func BenchmarkAll(b *testing.B) {
 
 func BenchmarkUsers(b *testing.B) {
 	benchmarkFile(b, func(b *testing.B, text []byte, _ int) {
-		f := mustParse(b, text)
+		f := parseText(b, text)
 		for b.Loop() {
 			for range f.Users() {
 			}

@@ -1,22 +1,17 @@
 package htpasswd
 
 import (
-	"bytes"
-	"cmp"
-	"errors"
 	"fmt"
-	"iter"
-	"slices"
+	"strings"
 	"unicode"
 
 	"github.com/registryctl/registryctl/internal/crypt"
-	"github.com/registryctl/registryctl/internal/hugepages"
 	"github.com/registryctl/registryctl/internal/record"
 )
 
-// Add adds a line for a new user at the end. The hash has to be bcrypt, as the
-// registry takes no other. Errors: [ErrInvalidUser], [ErrUserExists],
-// [ErrUnsupportedHash], or the [*ParseError] of the File.
+// Add adds a new user in a line at the end. The scheme of the hash must be
+// [Bcrypt], as the registry accepts no other. The error is [ErrInvalidUser],
+// [ErrUserExists], [ErrUnsupportedHash] or the [*ParseError] of the File.
 func (f *File) Add(user string, h Hash) error {
 	if err := f.accepts(h); err != nil {
 		return err
@@ -24,158 +19,172 @@ func (f *File) Add(user string, h Hash) error {
 	if err := ValidateUser(user); err != nil {
 		return err
 	}
-	if len(f.find(user)) > 0 {
+	if len(f.linesOf(user)) > 0 {
 		return ErrUserExists
 	}
-	f.append(user, h)
+	f.append([]Change{{User: user, Hash: h}})
 	return nil
 }
 
-// AddAll is Add for each of many users, in one pass over the text, or for none if
-// one of them cannot be added. The sequence is gone through twice, and has to
-// yield the same users again. The error is Add's, with the user's name before it.
-func (f *File) AddAll(users iter.Seq2[string, Hash]) error {
-	if f.err != nil {
-		return f.err
-	}
-	end := record.LineEnd(f.text)
-	n, more := 0, 0
-	for user, h := range users {
-		n++
-		more += len(user) + 1 + len(h.Encoded()) + len(end)
-	}
-	if n == 0 {
-		return nil
-	}
-	index := f.index.build(f)
-	f.makeRoom(more)
-	before := len(f.added)
-	all := false
-	defer func() { // also where going through the users panics
-		if !all {
-			f.added = f.added[:before]
-			f.index.built.Store(nil)
-		}
-	}()
-	added := 0
-	var err error
-	lines := func(yield func(int, []byte) bool) {
-		for user, h := range users {
-			if err = cmp.Or(f.accepts(h), ValidateUser(user)); err != nil {
-				err = fmt.Errorf("user %q: %w", user, err)
-				return
-			}
-			ref := len(f.text) + len(f.added)
-			f.appendLine(user, h, end)
-			added++
-			if !yield(ref, f.original(ref)[:len(user)]) {
-				return
-			}
-		}
-	}
-	index.users.PutAll(n, lines, func(_, ref int) {
-		err = fmt.Errorf("user %q: %w", f.userOf(ref), ErrUserExists)
-	})
-	if err == nil && (added != n || len(f.added) != before+more) {
-		err = errors.New("the users to add have changed meanwhile")
-	}
-	if err != nil {
-		return err
-	}
-	all = true
-	f.addedLines.count(f.added)
-	f.standing += n
-	return nil
-}
-
-// Set gives the user this hash, and adds the user where there is none. Where
-// the user stands on several lines, the last one's place stays and the others
-// go. Errors as for [File.Add], without [ErrUserExists], and [ErrLineTooLong].
+// Set gives a user this hash, and adds the user if there is none of that name.
+// If the user has several lines, the last one stays, which the registry goes
+// by, and the others are removed. The error is that of [File.Add], without
+// ErrUserExists, or [ErrLineTooLong].
 func (f *File) Set(user string, h Hash) error {
 	if err := f.accepts(h); err != nil {
 		return err
 	}
-	refs := f.find(user)
-	if len(refs) == 0 {
+	lines := f.linesOf(user)
+	if len(lines) == 0 {
 		if err := ValidateUser(user); err != nil {
 			return err
 		}
-		f.append(user, h)
+		f.append([]Change{{User: user, Hash: h}})
 		return nil
 	}
-	last := refs[len(refs)-1]
-	line := f.line(last)
-	r, _ := record.Parse(line)
-	start, end := hashSpan(r)
-	line = slices.Concat(line[:start], []byte(h.Encoded()), line[end:])
-	if err := checkLine(line); err != nil {
+	with := make([]string, len(lines))
+	last := len(lines) - 1
+	var err error
+	if with[last], err = withHash(lines[last].text, h); err != nil {
 		return err
 	}
-	for _, ref := range refs[:len(refs)-1] {
-		f.replace(ref, nil)
-	}
-	f.replace(last, line)
-	if x := f.index.built.Load(); x != nil {
-		delete(x.earlier, last)
-	}
+	f.replace(lines, with)
 	return nil
 }
 
-// Remove removes every line of the user, whose name may be one that Add would
-// refuse. Errors: [ErrUserNotFound], or the [*ParseError] of the File.
+// Remove removes every line of a user. The name may be one that Add refuses.
+// The error is [ErrUserNotFound] or the [*ParseError] of the File.
 func (f *File) Remove(user string) error {
-	if f.err != nil {
-		return f.err
+	if f.refused != nil {
+		return f.refused
 	}
-	refs := f.find(user)
-	if len(refs) == 0 {
+	lines := f.linesOf(user)
+	if len(lines) == 0 {
 		return ErrUserNotFound
 	}
-	f.forget(user, refs)
-	for _, ref := range refs {
-		f.replace(ref, nil)
-	}
+	f.replace(lines, make([]string, len(lines)))
 	return nil
 }
 
-// Rename gives every line of a user another name, and keeps hash and place.
-// Errors: [ErrUserNotFound], [ErrInvalidUser] or [ErrUserExists] for the new
-// name, [ErrLineTooLong], or the [*ParseError] of the File.
+// Rename gives every line of a user another name, and keeps hash and place. The
+// error is [ErrUserNotFound], for the new name [ErrInvalidUser] or
+// [ErrUserExists], [ErrLineTooLong], or the [*ParseError] of the File.
 func (f *File) Rename(from, to string) error {
-	if f.err != nil {
-		return f.err
+	if f.refused != nil {
+		return f.refused
 	}
-	refs := f.find(from)
-	if len(refs) == 0 {
+	lines := f.linesOf(from)
+	if len(lines) == 0 {
 		return ErrUserNotFound
 	}
 	if err := ValidateUser(to); err != nil {
 		return err
 	}
-	if len(f.find(to)) > 0 {
+	if len(f.linesOf(to)) > 0 {
 		return ErrUserExists
 	}
-	lines := make([][]byte, len(refs))
-	for i, ref := range refs {
-		line := f.line(ref)
-		r, _ := record.Parse(line)
-		lines[i] = slices.Concat(line[:r.Start], []byte(to), line[r.Start+len(from):])
-		if err := checkLine(lines[i]); err != nil {
+	with := make([]string, len(lines))
+	for i, l := range lines {
+		r, _ := record.Parse(l.text)
+		with[i] = l.text[:r.Start] + to + l.text[r.Start+len(from):]
+		if err := checkLine(with[i]); err != nil {
 			return err
 		}
 	}
-	f.forget(from, refs)
-	for i, ref := range refs {
-		f.replace(ref, lines[i])
-		f.note(to, ref)
-	}
+	f.replace(lines, with)
 	return nil
 }
 
-// accepts says why no line with this hash may be written.
+// A Change is what [File.Apply] does for one user.
+type Change struct {
+	User   string
+	Hash   Hash // as for [File.Set]
+	Remove bool // instead, as [File.Remove] does
+}
+
+// Apply makes all of the changes in one pass over the text, or none of them.
+// New users are added in the order of the changes. Each user may be named only
+// once. The error names the user, and is that of [File.Set] or [File.Remove].
+func (f *File) Apply(changes []Change) error {
+	if f.refused != nil {
+		return f.refused
+	}
+	index := make(map[string]int, len(changes))
+	for i, c := range changes {
+		if _, twice := index[c.User]; twice {
+			return fmt.Errorf("user %q: changed twice", c.User)
+		}
+		index[c.User] = i
+	}
+	var lines []line
+	var changeOf []int                // for each line
+	last := make([]int, len(changes)) // 1 + the index in lines of the user's last one
+	for l := range f.lines() {
+		r, kind := record.Parse(l.text)
+		if kind != record.Entry {
+			continue
+		}
+		if i, ok := index[r.User]; ok {
+			lines, changeOf = append(lines, l), append(changeOf, i)
+			last[i] = len(lines)
+		}
+	}
+
+	with := make([]string, len(lines))
+	var added []Change
+	for i, c := range changes {
+		var err error
+		switch {
+		case c.Remove && last[i] == 0:
+			err = ErrUserNotFound
+		case c.Remove:
+		case last[i] == 0:
+			added = append(added, c)
+			if err = f.accepts(c.Hash); err == nil {
+				err = ValidateUser(c.User)
+			}
+		default:
+			if err = f.accepts(c.Hash); err == nil {
+				with[last[i]-1], err = withHash(lines[last[i]-1].text, c.Hash)
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("user %q: %w", c.User, err)
+		}
+	}
+	f.replace(lines, with)
+	f.append(added)
+	return nil
+}
+
+// Reset replaces the text as a whole, also that of a File which the registry
+// refuses. The new text must be one that the registry reads, else the error is
+// a [*ParseError]; and if the old one names any user, so must the new one, else
+// it is [ErrNoUsers]: a text that was lost on the way does not empty the file.
+// After an error the File is as it was.
+func (f *File) Reset(text []byte) error {
+	next, err := Parse(text)
+	if err != nil {
+		return err
+	}
+	if f.hasUsers() && !next.hasUsers() {
+		return ErrNoUsers
+	}
+	f.pieces, f.edited, f.refused = next.pieces, true, nil
+	return nil
+}
+
+func (f *File) hasUsers() bool {
+	for range f.All() {
+		return true
+	}
+	return false
+}
+
+// accepts returns why no line with this hash may be written.
 func (f *File) accepts(h Hash) error {
-	if f.err != nil {
-		return f.err
+	if f.refused != nil {
+		return f.refused
 	}
 	if h.Scheme() != Bcrypt {
 		return ErrUnsupportedHash
@@ -183,78 +192,89 @@ func (f *File) accepts(h Hash) error {
 	return nil
 }
 
-func (f *File) append(user string, h Hash) {
-	ref := len(f.text) + len(f.added)
-	f.appendLine(user, h, record.LineEnd(f.text))
-	f.addedLines.count(f.added)
-	f.standing++
-	f.note(user, ref)
-}
-
-func (f *File) appendLine(user string, h Hash, end []byte) {
-	f.makeRoom(len(user) + 1 + len(h.Encoded()) + len(end))
-	f.added = append(f.added, user...)
-	f.added = append(f.added, ':')
-	f.added = append(f.added, h.Encoded()...)
-	f.added = append(f.added, end...)
-}
-
-// makeRoom makes sure that so many more bytes can be added. It takes twice as much
-// each time: append grows a large slice by a quarter, and copies millions of lines
-// several times over.
-func (f *File) makeRoom(more int) {
-	if cap(f.added)-len(f.added) >= more {
+// replace puts other texts in the place of these lines, which are in the order
+// of the text. An empty one removes its line.
+func (f *File) replace(lines []line, with []string) {
+	if len(lines) == 0 {
 		return
 	}
-	grown := make([]byte, len(f.added), 2*cap(f.added)+more)
-	hugepages.Prefer(grown)
-	copy(grown, f.added)
-	f.added = grown
+	var pieces []string
+	keep := func(piece string) {
+		if piece != "" {
+			pieces = append(pieces, piece)
+		}
+	}
+	for i, piece := range f.pieces {
+		at := 0
+		for len(lines) > 0 && lines[0].piece == i {
+			keep(piece[at:lines[0].start])
+			keep(with[0])
+			at = lines[0].start + len(lines[0].text)
+			lines, with = lines[1:], with[1:]
+		}
+		keep(piece[at:])
+	}
+	f.pieces, f.edited = pieces, true
 }
 
-// replace puts another line in the place of the one with this offset, which
-// stands; nil removes it.
-func (f *File) replace(ref int, line []byte) {
-	if ref >= len(f.text) && line == nil {
-		f.standing--
-	}
-	if line != nil && bytes.Equal(line, f.original(ref)) {
-		delete(f.changed, ref)
+// append adds lines at the end, with the line ending that the text has. If its
+// last line has none, it gets one.
+func (f *File) append(added []Change) {
+	if len(added) == 0 {
 		return
 	}
-	if f.changed == nil {
-		f.changed = make(map[int][]byte)
+	ending := f.lineEnding()
+	f.endLastLine(ending)
+	size := 0
+	for _, c := range added {
+		size += len(c.User) + len(":") + len(c.Hash.Encoded()) + len(ending)
 	}
-	f.changed[ref] = line
+	var lines strings.Builder
+	lines.Grow(size)
+	for _, c := range added {
+		lines.WriteString(c.User)
+		lines.WriteByte(':')
+		lines.WriteString(c.Hash.Encoded())
+		lines.WriteString(ending)
+	}
+	f.pieces, f.edited = append(f.pieces, lines.String()), true
 }
 
-// hashSpan returns the part of the line that a new hash replaces: blanks before the
-// old one go, what follows it, or stands in a field of its own, stays.
-func hashSpan(r record.Record) (start, end int) {
-	start = r.Start + len(r.User) + 1
-	hash := bytes.TrimLeftFunc(r.Hash, unicode.IsSpace)
-	end = start + len(r.Hash) - len(hash)
-	if _, n := crypt.Scan(string(hash)); n > 0 {
-		return start, end + n
+// lineEnding returns that of the last line which has one.
+func (f *File) lineEnding() string {
+	for i := len(f.pieces) - 1; i >= 0; i-- {
+		if strings.Contains(f.pieces[i], "\n") {
+			return record.LineEnding(f.pieces[i])
+		}
 	}
-	if i := bytes.IndexAny(hash, ":\r"); i >= 0 {
-		return start, end + i
-	}
-	return start, start + len(r.Hash)
+	return "\n"
 }
 
-// note tells the index, if there is one, of a line that now is the user's.
-func (f *File) note(user string, ref int) {
-	if x := f.index.built.Load(); x != nil {
-		x.add([]byte(user), ref)
+func (f *File) endLastLine(ending string) {
+	if len(f.pieces) == 0 {
+		return
+	}
+	last := len(f.pieces) - 1
+	piece := f.pieces[last]
+	start := strings.LastIndexByte(piece, '\n') + 1
+	if start < len(piece) {
+		f.pieces = append(f.pieces[:last:last], piece[:start], record.EndLine(piece[start:], ending))
 	}
 }
 
-// forget tells the index, if there is one, of a user whose lines, all of them,
-// are about to be another's or nobody's.
-func (f *File) forget(user string, refs []int) {
-	if x := f.index.built.Load(); x != nil {
-		delete(x.earlier, refs[len(refs)-1])
-		x.users.Delete([]byte(user))
+// withHash returns the line of an entry with another hash. What follows the old
+// hash, or stands in a field of its own, stays; whitespace before it does not.
+func withHash(line string, h Hash) (string, error) {
+	r, _ := record.Parse(line)
+	start := r.Start + len(r.User) + len(":")
+	// A CR may be the line ending of another program, before somebody else's entry.
+	old := strings.TrimLeftFunc(r.Hash, func(c rune) bool { return unicode.IsSpace(c) && c != '\r' })
+	rest := ""
+	if _, n := crypt.Scan(old); n > 0 {
+		rest = old[n:]
+	} else if i := strings.IndexAny(old, ":\r"); i >= 0 {
+		rest = old[i:]
 	}
+	line = line[:start] + h.Encoded() + rest + line[start+len(r.Hash):]
+	return line, checkLine(line)
 }

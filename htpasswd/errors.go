@@ -5,9 +5,9 @@ import (
 	"fmt"
 )
 
-// The errors a caller may want to tell apart, with errors.Is. A missing file is
-// reported by an error that is fs.ErrNotExist, a lock that was not free in time
-// by one that is the context's error.
+// The errors that a caller may want to tell apart with errors.Is. For a missing
+// file the error is fs.ErrNotExist, for a lock that was not free in time it is
+// the error of the context.
 var (
 	ErrUserExists      = errors.New("user already exists")
 	ErrUserNotFound    = errors.New("no such user")
@@ -17,30 +17,34 @@ var (
 	ErrMismatch        = errors.New("wrong password")
 	ErrUnsupportedHash = errors.New("unsupported hash")
 
-	// The reasons for which the registry refuses a whole file, in a ParseError. An
-	// edit that would make a line too long returns ErrLineTooLong as it is.
+	// ErrNoUsers is returned by [File.Reset] for a text that names no user, if
+	// the one that it would replace does.
+	ErrNoUsers = errors.New("the new text has no users")
+
+	// The reasons why the registry refuses a whole file, in a [ParseError]. An edit
+	// that would make a line too long returns ErrLineTooLong itself.
 	ErrNoColon     = errors.New("no colon in the line")
 	ErrLineTooLong = fmt.Errorf("line longer than %d bytes", MaxLineBytes)
 	ErrUTF16       = errors.New("the file is UTF-16, not UTF-8")
 
-	// ErrNotDurable is returned by [FileStore.Update] when the edit is in place,
-	// and seen by every reader, but the folder could not be synced: a power cut
-	// may bring the old file back.
+	// ErrNotDurable is returned by [FileStore.Update] if the edit is in place, and
+	// every reader sees it, but its directory could not be synced: a power cut may
+	// bring the old file back.
 	ErrNotDurable = errors.New("in place, but may not survive a power cut")
-	// ErrAttributes is returned by [FileStore.Update] when the new file could not
-	// be given the owner, group, mode or access list of the old one. Nothing was
+	// ErrAttributes is returned by [FileStore.Update] if the new file could not be
+	// given the owner, group, mode or access list of the old one. Nothing was
 	// changed.
 	ErrAttributes = errors.New("cannot keep the file's owner, mode or access list")
 )
 
-// A ParseError says where a text is not an htpasswd file: the first line for
-// which the registry refuses the file, and with it every user.
+// A ParseError is the reason why the registry refuses a whole file, and with it
+// every user.
 type ParseError struct {
-	Line int   // counted from 1
+	Line int   // the first such line, counted from 1
 	Err  error // ErrNoColon, ErrLineTooLong or ErrUTF16
 }
 
-// Error names the line and the reason, and never holds text of the file.
+// Error returns the line and the reason. It never holds text of the file.
 func (e *ParseError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e.Err) }
 
 // Unwrap returns the reason.

@@ -1,60 +1,57 @@
 package htpasswd
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"strings"
-	"unicode"
-	"unicode/utf8"
+	"io"
+	"log/slog"
 
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/registryctl/registryctl/internal/crypt"
 )
 
-// Limits. A cost is the base-2 logarithm of bcrypt's rounds, so each step
-// doubles the time that every request to the registry takes.
+// Limits of the cost of bcrypt: the base-2 logarithm of its rounds, so that each
+// step doubles the time that every request to the registry takes.
 const (
 	MinCost     = 4
 	DefaultCost = 10
-	MaxCost     = 17
-
-	MaxPasswordBytes = 72  // bcrypt looks at no more
-	MaxUserBytes     = 255 // what Apache and this package write
+	MaxCost     = crypt.MaxCost // about a minute; a hash above is not verified either
 )
 
-// A Scheme names a way of hashing passwords, such as "bcrypt" or "apr1". The
-// empty Scheme is that of a text which no known scheme has made.
+// A Scheme names a way to hash passwords, such as "bcrypt" or "apr1". It is
+// empty for a text that is no hash of a known scheme.
 type Scheme string
 
-// Bcrypt is the one scheme that the registry accepts, and the one that this
-// package writes. The others are only read.
+// Bcrypt is the only scheme that the registry accepts, and the one that this
+// package writes. The others are only verified.
 const Bcrypt Scheme = "bcrypt"
 
-// A Hash is what stands for a password in an htpasswd file. Printed by the fmt
-// package it shows its scheme and cost and never its text, which an attacker
-// could try passwords against; [Hash.Encoded] gives that, and is what to compare.
-// The zero Hash matches no password.
+// A Hash stands for a password in an htpasswd file. Whoever has it can try
+// passwords against it, so whatever package fmt, log/slog or encoding/json
+// prints of a Hash is its scheme and cost; [Hash.Encoded] returns its text.
+// The zero Hash matches no password. Hashes are compared with [Hash.Equal].
 type Hash struct {
-	_ [0]func() // no ==, which would compare the pointers
-	// Behind a pointer to a string, which fmt prints as an address: it also prints
-	// the fields of a Hash that stands unexported in another struct.
-	text *string
-	cost uint8 // of bcrypt; 0 for any other scheme
+	_    [0]func() // no ==, which would compare the pointers
+	text *string   // a pointer, as fmt prints the fields of a Hash that lies unexported in another struct
+	cost uint8     // of bcrypt; 0 for any other scheme
 }
 
-// HashPassword hashes password with bcrypt at the given cost, as "$2y$": the
-// one prefix that the registry, nginx and Apache httpd all take.
+// HashPassword hashes a password with bcrypt, as "$2y$": the one prefix that the
+// registry, nginx and Apache httpd all accept. A cost of 0 is [DefaultCost].
 //
-// The error is [ErrInvalidPassword] for a password that is empty, has more than
-// [MaxPasswordBytes] or a NUL byte, as bcrypt would take another one for it, and
-// [ErrInvalidCost] for a cost outside [MinCost] to [MaxCost].
+// The error is [ErrInvalidPassword] for a password that bcrypt cannot tell from
+// others: one that is empty, longer than [MaxPasswordBytes], or holds a NUL
+// byte. It is [ErrInvalidCost] for a cost that is not between [MinCost] and
+// [MaxCost]. [ValidatePassword] checks what else a new password should be.
 func HashPassword(password []byte, cost int) (Hash, error) {
-	if err := ValidatePassword(password); err != nil {
+	if err := hashable(password); err != nil {
 		return Hash{}, err
 	}
-	// x/crypto would silently take its default for a cost that is too low.
+	if cost == 0 {
+		cost = DefaultCost
+	}
+	// x/crypto would use its default for a cost that is too low.
 	if cost < MinCost || cost > MaxCost {
 		return Hash{}, ErrInvalidCost
 	}
@@ -62,27 +59,24 @@ func HashPassword(password []byte, cost int) (Hash, error) {
 	if err != nil {
 		return Hash{}, err
 	}
-	// The computation behind 2a, 2b and 2y is the same here: 2a and 2b name bugs
-	// of other implementations, which this one never had.
+	// $2a$, $2b$ and $2y$ are the same computation here: the first two name bugs
+	// that other implementations had.
 	text[2] = 'y'
 	return newHash(string(text)), nil
 }
 
 // ParseHash reads a hash that was made elsewhere. The error is
-// [ErrUnsupportedHash] where the text, taken whole, is no hash of a known scheme.
+// [ErrUnsupportedHash] unless the text, taken as a whole, is a hash that
+// [Hash.Verify] can check a password against.
 func ParseHash(text string) (Hash, error) {
-	h := newHash(text)
-	if h.isBcrypt() && len(text) == crypt.BcryptLen {
-		return h, nil
-	}
-	if scheme, n := crypt.Scan(text); scheme == "" || n != len(text) {
+	if effort, n := crypt.Assess(text); effort.Scheme == "" || n != len(text) {
 		return Hash{}, ErrUnsupportedHash
 	}
-	return h, nil
+	return newHash(text), nil
 }
 
-// newHash is a Hash of any text, of an unknown scheme if need be. Of a bcrypt hash
-// the registry looks at no byte behind it.
+// newHash returns the Hash of any text. The registry looks at no byte behind a
+// bcrypt hash, so it ends there.
 func newHash(text string) Hash {
 	cost, ok := crypt.Cost(text)
 	if ok {
@@ -91,16 +85,14 @@ func newHash(text string) Hash {
 	return Hash{text: &text, cost: uint8(cost)}
 }
 
-// Verify checks password against the hash as a server does that accepts the
-// scheme: nil if it is the right one, else [ErrMismatch]. The error is
-// [ErrUnsupportedHash] where the scheme cannot be verified here, or only with an
-// effort beyond reason.
+// Verify checks a password against the hash, as a server does that accepts its
+// scheme. It returns nil if the password is the right one, [ErrMismatch] if it
+// is not, and [ErrUnsupportedHash] if the scheme cannot be verified here, or
+// only with unreasonable effort.
 //
-// Of a bcrypt hash's password the registry compares the first 72 bytes only,
-// and so does Verify; [ValidatePassword] refuses a longer one.
-//
-// How long it takes is up to the hash: about 70 ms at cost 10, and twice that
-// with each further step of the cost.
+// Against a bcrypt hash only the first 72 bytes of the password count, as for
+// the registry. The time is that of the hash: about 70 ms at cost 10, and twice
+// that with each step of the cost.
 func (h Hash) Verify(password []byte) error {
 	err := crypt.Verify(h.Encoded(), password)
 	switch {
@@ -113,24 +105,20 @@ func (h Hash) Verify(password []byte) error {
 	}
 }
 
-// Scheme returns the scheme of the hash, empty if it is unknown.
+// Scheme returns the scheme of the hash, which is empty if it is not known.
 func (h Hash) Scheme() Scheme {
-	if h.isBcrypt() {
+	if h.cost > 0 {
 		return Bcrypt
 	}
 	scheme, _ := crypt.Scan(h.Encoded())
 	return Scheme(scheme)
 }
 
-func (h Hash) isBcrypt() bool { return h.cost > 0 }
-
 // Cost returns the cost of a bcrypt hash; ok is false for any other.
-func (h Hash) Cost() (cost int, ok bool) {
-	return int(h.cost), h.isBcrypt()
-}
+func (h Hash) Cost() (cost int, ok bool) { return int(h.cost), h.cost > 0 }
 
-// Encoded returns the hash as it stands in the file. It belongs in an htpasswd
-// file and nowhere else.
+// Encoded returns the hash as it is written in the file. It belongs there and
+// nowhere else.
 func (h Hash) Encoded() string {
 	if h.text == nil {
 		return ""
@@ -138,7 +126,10 @@ func (h Hash) Encoded() string {
 	return *h.text
 }
 
-// String describes the hash, such as "bcrypt(10)".
+// Equal reports whether both are the same text.
+func (h Hash) Equal(other Hash) bool { return h.Encoded() == other.Encoded() }
+
+// String describes the hash, for example "bcrypt(10)".
 func (h Hash) String() string {
 	switch scheme := h.Scheme(); scheme {
 	case Bcrypt:
@@ -150,72 +141,11 @@ func (h Hash) String() string {
 	}
 }
 
-// GoString is what %#v prints: the same as String.
-func (h Hash) GoString() string { return h.String() }
+// Format prints, for every verb, what String returns.
+func (h Hash) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, h.String()) }
 
-// ValidatePassword says whether password is one that [HashPassword] takes and
-// that every server tells from all others. The error is [ErrInvalidPassword],
-// with the reason.
-func ValidatePassword(password []byte) error {
-	switch {
-	case len(password) == 0:
-		return fmt.Errorf("%w: it is empty", ErrInvalidPassword)
-	case len(password) > MaxPasswordBytes:
-		return fmt.Errorf("%w: it has more than %d bytes, and the registry would look at the first %d only",
-			ErrInvalidPassword, MaxPasswordBytes, MaxPasswordBytes)
-	case bytes.IndexByte(password, 0) >= 0:
-		return fmt.Errorf("%w: it holds a NUL byte", ErrInvalidPassword)
-	}
-	return nil
-}
+// LogValue returns what String does.
+func (h Hash) LogValue() slog.Value { return slog.StringValue(h.String()) }
 
-// ValidateUser says whether name can stand in an htpasswd file and be logged in
-// with: UTF-8, 1 to [MaxUserBytes] bytes, no colon, no control or
-// line-separating character, no blank at either end (the registry would trim
-// it), no leading "#" (a comment) or byte order mark. The error is
-// [ErrInvalidUser], with the reason.
-func ValidateUser(name string) error {
-	if isPlain(name) {
-		return nil
-	}
-	reason := ""
-	switch {
-	case name == "":
-		reason = "it is empty"
-	case len(name) > MaxUserBytes:
-		reason = fmt.Sprintf("it has more than %d bytes", MaxUserBytes)
-	case !utf8.ValidString(name):
-		reason = "it is not UTF-8"
-	case strings.Contains(name, ":"):
-		reason = "a colon ends the name in the file"
-	case strings.ContainsFunc(name, isControl):
-		reason = "it holds a control character"
-	case strings.TrimSpace(name) != name:
-		reason = "it begins or ends with a blank"
-	case name[0] == '#':
-		reason = "a line that begins with # is a comment"
-	case strings.HasPrefix(name, "\uFEFF"):
-		reason = "it begins with a byte order mark"
-	default:
-		return nil
-	}
-	return fmt.Errorf("%w: %s", ErrInvalidUser, reason)
-}
-
-// isPlain tells, in one look, the names that most users have.
-func isPlain(name string) bool {
-	if name == "" || len(name) > MaxUserBytes || name[0] == '#' {
-		return false
-	}
-	for i := range len(name) {
-		if c := name[i]; c <= ' ' || c >= 0x7F || c == ':' {
-			return false
-		}
-	}
-	return true
-}
-
-// isControl also takes U+2028 and U+2029, which end a line in some programs.
-func isControl(r rune) bool {
-	return unicode.IsControl(r) || r == '\u2028' || r == '\u2029'
-}
+// MarshalText returns what String does, so that no encoder writes the hash.
+func (h Hash) MarshalText() ([]byte, error) { return []byte(h.String()), nil }

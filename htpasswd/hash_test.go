@@ -34,8 +34,9 @@ func TestHashPasswordRefuses(t *testing.T) {
 		"73 bytes":  {strings.Repeat("x", 73), 4, ErrInvalidPassword},
 		"NUL":       {"pw\x00pw", 4, ErrInvalidPassword},
 		"cost 3":    {"pw", 3, ErrInvalidCost},
-		"cost 18":   {"pw", 18, ErrInvalidCost},
-		"cost 0":    {"pw", 0, ErrInvalidCost},
+		"cost 21":   {"pw", 21, ErrInvalidCost},
+		"cost -1":   {"pw", -1, ErrInvalidCost},
+		"cost 0":    {"pw", 0, nil},
 		"72 bytes":  {strings.Repeat("x", 72), 4, nil},
 		"any bytes": {"\xff\xfe 王", 4, nil},
 	} {
@@ -52,7 +53,7 @@ func TestHashPasswordRefuses(t *testing.T) {
 func TestParseHash(t *testing.T) {
 	for text, want := range map[string]string{
 		dockerHash:                             "bcrypt(4)",
-		"$2a$31" + dockerHash[6:]:              "bcrypt(31)",
+		"$2a$20" + dockerHash[6:]:              "bcrypt(20)",
 		"$2b$10" + dockerHash[6:]:              "bcrypt(10)",
 		"$2x$12" + dockerHash[6:]:              "bcrypt(12)",
 		"$apr1$r31...1$HqJZimcKQFAMYayBlzkrA/": "apr1",
@@ -64,6 +65,7 @@ func TestParseHash(t *testing.T) {
 		assert.Equal(t, text, h.Encoded())
 	}
 	for _, text := range []string{
+		"{PLAIN}d0cker", "abcdefghijklm", "$2a$31" + dockerHash[6:], // nobody can verify these, or not within a day
 		"", "d0cker", dockerHash[:59], dockerHash + "x", dockerHash + "\n", " " + dockerHash,
 		"$2y$03" + dockerHash[6:], "$2y$32" + dockerHash[6:], "$2y$1x" + dockerHash[6:], "$2z$10" + dockerHash[6:],
 		"$2y$10$" + strings.Repeat("!", 53), "$$2y$$10$$" + dockerHash[7:],
@@ -102,18 +104,6 @@ func TestHashIsNotPrinted(t *testing.T) {
 	assert.NotContains(t, string(out), dockerHash[7:])
 	assert.Equal(t, "bcrypt(4)", fmt.Sprint(h))
 	assert.Equal(t, "unknown", fmt.Sprint(Hash{}))
-}
-
-func TestValidateUser(t *testing.T) {
-	for _, name := range []string{"elton", "e", "elton stoneman", "王小明", "a#b", "-rf", "$x", "a@b.c", strings.Repeat("x", 255)} {
-		require.NoError(t, ValidateUser(name), "%q", name)
-	}
-	for _, name := range []string{
-		"", "a:b", "#a", " a", "a ", "\ta", "a\u00a0", "\u3000a", "a\nb", "a\rb", "a\x00b", "a\x7fb", "a\u0085b",
-		"a\u2028b", "a\u2029b", "a\x1b[2Jb", "\xff", strings.Repeat("x", 256), "\ufeffa",
-	} {
-		require.ErrorIs(t, ValidateUser(name), ErrInvalidUser, "%q", name)
-	}
 }
 
 func TestErrorsHoldNothingSecret(t *testing.T) {

@@ -5,105 +5,65 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 
 	"github.com/registryctl/registryctl/internal/atomicfile"
 )
 
-// A FileStore is an htpasswd file on disk. The zero values of its fields ask for
-// an existing file, replaced as a whole.
+// A FileStore is an htpasswd file on disk. With the zero values of its fields
+// the file must exist, and an edit replaces it by a new one.
 type FileStore struct {
-	// Path of the file. Where it is a symbolic link, the link stays and its
-	// target is read and edited.
+	// Path of the file. If it is a symbolic link, the link stays and its target is
+	// read and edited.
 	Path string
-	// Create makes Update start from an empty text where there is no file.
+	// Create makes Update create the file if it is missing. Its directory must
+	// exist.
 	Create bool
-	// Mode of a file that Update creates, whatever the umask; 0600 if zero. On
-	// Windows the file takes the access list of its folder instead.
+	// Mode is the mode of a file that Update creates, whatever the umask is; 0 is
+	// 0600. On Windows the file gets the access list of its directory instead.
 	Mode fs.FileMode
-	// InPlace writes through the file's inode instead of putting a new file in
-	// its place: for a single file that is mounted into a container, where a new
-	// one would not be seen, or not be allowed. A user is added by one write; any
-	// other edit can be seen half-way, and a crash can leave it so.
+	// InPlace writes into the existing file instead of replacing it. It is for a
+	// single file that is mounted into a container, which would not see a new one.
+	// Users are added by one write. A reader can see a part of any other edit, and
+	// a crash can leave a part of it.
 	InPlace bool
 }
 
-// Read reads the file, without waiting for a lock: it sees the text before or
-// after an Update, never one in between. A missing file is fs.ErrNotExist; of a
-// text that the registry would refuse both the File and a [*ParseError] are
-// returned, as by [Parse].
+// Read reads the file. It waits for no lock: it sees the text before or after an
+// Update. If the file is missing, the error is fs.ErrNotExist. If the registry
+// would refuse the text, Read returns both a File and a [*ParseError], as
+// [Parse] does.
 func (s FileStore) Read(context.Context) (*File, error) {
 	text, err := atomicfile.Read(s.Path)
 	if err != nil {
 		return nil, err
 	}
-	f, err := Parse(text)
+	f, err := parse(string(text))
 	if err != nil {
 		err = fmt.Errorf("%s: %w", s.Path, err)
 	}
 	return f, err
 }
 
-// maxAttempts bounds how often Update starts again because a program that takes
-// no lock changed the file meanwhile.
+// maxAttempts is how often Update starts again because another program, which
+// takes no lock, changed the file meanwhile.
 const maxAttempts = 10
 
-// Update reads the file, applies edit and replaces the file by the result, all
-// under a lock that every other Update of the file waits for. It reports whether
-// the file was changed; where edit leaves the text as it was, nothing is written.
+// Update reads the file, calls edit, and replaces the file by the result, under a
+// lock that every other Update of the file waits for. It reports whether the
+// file was changed. If the edit leaves the text as it was, nothing is written.
 //
-// The edit may be called more than once, each time with the text as it is then:
-// it must depend on nothing but its argument, and hash passwords before. An
-// error of it is returned as it is, and the file stays as it was.
+// Edit may be called more than once, each time with the text as it is then. It
+// must depend on nothing but its argument, so passwords are hashed before. If
+// edit returns an error, Update returns it and the file stays as it was. If the
+// registry would refuse the file, every edit but [File.Reset] fails with a
+// [*ParseError].
 //
-// The context ends the wait for the lock, with its error. A missing file is
-// fs.ErrNotExist, unless Create is set; one that the registry would refuse a
-// [*ParseError]. On any error but [ErrNotDurable] the file is as it was; with
-// InPlace, as far as that can be had.
+// The end of ctx ends the wait for the lock; the error is that of ctx. A missing
+// file is fs.ErrNotExist, unless Create is set. After any error but
+// [ErrNotDurable] the file is as it was, or with InPlace as close to that as
+// possible.
 func (s FileStore) Update(ctx context.Context, edit func(*File) error) (changed bool, err error) {
-	return s.update(ctx, func(text []byte) (*revision, error) {
-		f, err := Parse(text)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", s.Path, err)
-		}
-		if err := edit(f); err != nil || !f.edited() {
-			return nil, err
-		}
-		now := &revision{text: f}
-		if s.InPlace {
-			now.appended, _ = f.appended()
-		}
-		return now, nil
-	})
-}
-
-// Rewrite is [FileStore.Update] for a repair: fix gets the text of the file, also
-// one that the registry would refuse, and returns it mended. A text that is
-// still refused is not written, and the error is its [*ParseError].
-func (s FileStore) Rewrite(ctx context.Context, fix func(text []byte) []byte) (changed bool, err error) {
-	return s.update(ctx, func(text []byte) (*revision, error) {
-		fixed := fix(text)
-		if bytes.Equal(fixed, text) {
-			return nil, nil
-		}
-		f, err := Parse(fixed)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", s.Path, err)
-		}
-		return &revision{text: f}, nil
-	})
-}
-
-// A revision is what is to be written.
-type revision struct {
-	text     io.WriterTo
-	appended []byte // if that is all there is to it
-}
-
-// update does for any change what Update promises. The change gets the text and
-// returns nil where nothing is to be written.
-func (s FileStore) update(ctx context.Context, change func(text []byte) (*revision, error)) (changed bool, err error) {
 	path, err := atomicfile.Resolve(s.Path)
 	if err != nil {
 		return false, err
@@ -123,7 +83,7 @@ func (s FileStore) update(ctx context.Context, change func(text []byte) (*revisi
 	defer unlock()
 
 	for range maxAttempts {
-		changed, err = s.updateLocked(path, perm, change)
+		changed, err = s.updateLocked(path, perm, edit)
 		if !errors.Is(err, atomicfile.ErrChanged) {
 			break
 		}
@@ -137,22 +97,27 @@ func (s FileStore) update(ctx context.Context, change func(text []byte) (*revisi
 	return changed, err
 }
 
-func (s FileStore) updateLocked(path string, perm fs.FileMode, change func([]byte) (*revision, error)) (changed bool, err error) {
+func (s FileStore) updateLocked(path string, perm fs.FileMode, edit func(*File) error) (changed bool, err error) {
 	text, old, err := atomicfile.ReadForEdit(path)
 	if err != nil && (!s.Create || !errors.Is(err, fs.ErrNotExist)) {
 		return false, err
 	}
-	now, err := change(text)
-	if err != nil || now == nil {
+	f, refused := parse(string(text))
+	err = edit(f)
+	if refused != nil && errors.Is(err, refused) {
+		err = fmt.Errorf("%s: %w", s.Path, err)
+	}
+	if err != nil || !f.Changed() {
 		return false, err
 	}
+	appended, onlyAppends := bytes.CutPrefix(f.Bytes(), text)
 	switch {
 	case !s.InPlace || old == nil:
-		err = atomicfile.Replace(path, old, perm, now.text)
-	case now.appended != nil:
-		err = atomicfile.Append(path, old, now.appended)
+		err = atomicfile.Replace(path, old, perm, f)
+	case onlyAppends:
+		err = atomicfile.Append(path, old, appended)
 	default:
-		err = atomicfile.Overwrite(path, old, text, now.text)
+		err = atomicfile.Overwrite(path, old, text, f)
 	}
 	return err == nil || errors.Is(err, atomicfile.ErrNotDurable), err
 }

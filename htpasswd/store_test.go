@@ -130,7 +130,7 @@ func addTo(t *testing.T, s FileStore, user string) error {
 }
 
 func TestUpdateThatChangesNothing(t *testing.T) {
-	path := write(t, "elton:"+dockerHash)
+	path := write(t, "elton:"+dockerHash+"\n")
 	before, err := os.Stat(path)
 	require.NoError(t, err)
 	h := parseHash(t, dockerHash)
@@ -164,10 +164,7 @@ func TestUpdateThatFailsChangesNothing(t *testing.T) {
 
 func TestUpdateRefusesWhatTheRegistryRefuses(t *testing.T) {
 	path := write(t, "elton:x\nno entry\n")
-	changed, err := FileStore{Path: path}.Update(t.Context(), func(*File) error {
-		t.Error("edited")
-		return nil
-	})
+	changed, err := FileStore{Path: path}.Update(t.Context(), func(f *File) error { return f.Remove("elton") })
 	var perr *ParseError
 	require.ErrorAs(t, err, &perr)
 	assert.Equal(t, 2, perr.Line)
@@ -177,6 +174,11 @@ func TestUpdateRefusesWhatTheRegistryRefuses(t *testing.T) {
 	require.ErrorAs(t, err, &perr)
 	_, ok := f.Lookup("elton")
 	assert.True(t, ok, "what is there can be read")
+
+	changed, err = FileStore{Path: path}.Update(t.Context(), func(f *File) error { return f.Reset([]byte("elton:x\n# no entry\n")) })
+	require.NoError(t, err)
+	assert.True(t, changed, "a repair is an edit like any other")
+	assert.Equal(t, "elton:x\n# no entry\n", contents(t, path))
 }
 
 func TestUpdateLeavesAStrictlyNewerTime(t *testing.T) {

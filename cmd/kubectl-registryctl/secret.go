@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -94,27 +95,14 @@ func (s *secret) Read(ctx context.Context) (*htpasswd.File, error) {
 
 func (s *secret) Update(ctx context.Context, edit func(*htpasswd.File) error) (changed bool, err error) {
 	return s.edit(ctx, func(text []byte) ([]byte, error) {
-		f, err := s.parse(text)
-		if err != nil {
-			return nil, err
-		}
+		f, refused := s.parse(text)
 		if err := edit(f); err != nil {
+			if refused != nil && errors.Is(refused, err) {
+				err = refused
+			}
 			return nil, err
 		}
-		var edited bytes.Buffer
-		_, err = f.WriteTo(&edited)
-		return edited.Bytes(), err
-	})
-}
-
-func (s *secret) Rewrite(ctx context.Context, fix func(text []byte) []byte) (changed bool, err error) {
-	return s.edit(ctx, func(text []byte) ([]byte, error) {
-		fixed := fix(text)
-		if bytes.Equal(fixed, text) {
-			return text, nil
-		}
-		_, err := s.parse(fixed)
-		return fixed, err
+		return f.Bytes(), nil
 	})
 }
 

@@ -1,16 +1,14 @@
 package basicauth
 
 import (
-	"bytes"
 	"cmp"
-	"iter"
 	"maps"
 	"math/bits"
 	"slices"
+	"strings"
 
 	"github.com/registryctl/registryctl/htpasswd"
 	"github.com/registryctl/registryctl/internal/crypt"
-	"github.com/registryctl/registryctl/internal/names"
 	"github.com/registryctl/registryctl/internal/record"
 )
 
@@ -23,12 +21,11 @@ type accepted struct {
 	legacy  bool
 }
 
-// users are those of one text, which never changes. Of a million they need the
-// text itself and 17 MB.
+// users are those of one text, which never changes.
 type users struct {
 	accepted
-	text  []byte
-	lines *names.Index // the offset of each user's last line
+	text   []byte
+	fields map[string][]byte // what stands behind the colon, by user
 
 	// The kinds of the hashes that can be logged in with, in an order that is the
 	// same for every text, and how many users have one.
@@ -62,39 +59,23 @@ func newUsers(text []byte, which accepted) (*users, error) {
 		k.users += users
 		u.total += users
 	}
-	u.lines = names.Build(bytes.Count(text, []byte{'\n'})+1, u.userAt, u.entries(count), func(replaced, _ int) {
-		count(u.lineAt(replaced).Hash, -1)
-	})
+	u.fields = make(map[string][]byte)
+	for line := range strings.Lines(string(text)) {
+		r, is := record.Parse(line)
+		if is != record.Entry {
+			continue
+		}
+		if earlier, ok := u.fields[r.User]; ok {
+			count(earlier, -1)
+		}
+		u.fields[r.User] = []byte(r.Hash)
+		count(u.fields[r.User], 1)
+	}
 	u.kinds = slices.SortedFunc(maps.Values(kinds), func(a, b *kind) int {
 		return cmp.Or(cmp.Compare(a.Scheme, b.Scheme), cmp.Compare(a.Rounds, b.Rounds), cmp.Compare(a.Salt, b.Salt))
 	})
 	return u, nil
 }
-
-// entries yields the offset of each entry and its user, and counts the field
-// behind.
-func (u *users) entries(count func(field []byte, users int)) iter.Seq2[int, []byte] {
-	return func(yield func(int, []byte) bool) {
-		for at := 0; at < len(u.text); {
-			line := record.FirstLine(u.text[at:])
-			if r, ok := record.Parse(line); ok {
-				count(r.Hash, 1)
-				if !yield(at, r.User) {
-					return
-				}
-			}
-			at += len(line)
-		}
-	}
-}
-
-// lineAt reads the line with this offset.
-func (u *users) lineAt(offset int) record.Record {
-	r, _ := record.Parse(record.FirstLine(u.text[offset:]))
-	return r
-}
-
-func (u *users) userAt(offset int) []byte { return u.lineAt(offset).User }
 
 // assess returns the hash at the start of the field behind the colon, and the
 // effort it takes; ok is false if nobody can log in with it.
@@ -111,11 +92,11 @@ func (w accepted) assess(field []byte) (effort crypt.Effort, hash []byte, ok boo
 // hash returns that of the user; ok is false if there is none, or none that can
 // be logged in with.
 func (u *users) hash(user string) (hash string, ok bool) {
-	offset, ok := u.lines.Get([]byte(user))
+	field, ok := u.fields[user]
 	if !ok {
 		return "", false
 	}
-	_, text, ok := u.assess(u.lineAt(offset).Hash)
+	_, text, ok := u.assess(field)
 	return string(text), ok
 }
 

@@ -79,7 +79,7 @@ func (x *fixer) decode(text []byte) (decoded []byte, ok bool) {
 // split makes lines of the text: also where a carriage return alone, or nothing,
 // stands between two records.
 func (x *fixer) split(text []byte) {
-	x.lineEnd = string(record.LineEnd(text))
+	x.lineEnd = record.LineEnding(string(text))
 	number := 0
 	for line := range bytes.Lines(text) {
 		number++
@@ -107,7 +107,7 @@ func (x *fixer) split(text []byte) {
 	}
 	if n := len(x.lines); n > 0 && !strings.HasSuffix(x.lines[n-1].end, "\n") {
 		last := &x.lines[n-1]
-		last.end = string(record.LastLineEnd(text, len(last.text)))
+		last.end = strings.TrimPrefix(record.EndLine(last.text, x.lineEnd), last.text)
 		x.did(NoNewline, last.number, "final newline added")
 	}
 }
@@ -198,8 +198,8 @@ func (x *fixer) dedupe() {
 
 // record reads the line as the registry does.
 func (l fixedLine) record() (user, hash string, ok bool) {
-	r, ok := record.Parse([]byte(l.text))
-	return string(r.User), string(r.Hash), ok
+	r, kind := record.Parse(l.text)
+	return r.User, r.Hash, kind == record.Entry
 }
 
 func (x *fixer) join() []byte {

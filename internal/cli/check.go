@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/registryctl/registryctl/htpasswd"
 	"github.com/registryctl/registryctl/htpasswd/lint"
 )
 
@@ -98,7 +99,7 @@ func (c check) run(cmd *cobra.Command) error {
 		if c.dryRun {
 			fix(text)
 		} else {
-			if _, err = t.Rewrite(cmd.Context(), fix); !made(err) {
+			if _, err = t.Update(cmd.Context(), func(f *htpasswd.File) error { return f.Reset(fix(f.Bytes())) }); !made(err) {
 				return fmt.Errorf("cannot fix the file: %w", err)
 			}
 			text = fixed // what is there now, whoever has edited it since it was read

@@ -197,7 +197,7 @@ func (c *apacheCommand) set(ctx context.Context) error {
 		return c.app.print(line)
 	case 'c':
 		cannot = "cannot create"
-		_, err = c.store().Rewrite(ctx, func([]byte) []byte { return line })
+		_, err = c.store().Update(ctx, func(f *htpasswd.File) error { return f.Reset(line) })
 	default:
 		_, err = c.store().Update(ctx, func(f *htpasswd.File) error {
 			verb = "Adding"

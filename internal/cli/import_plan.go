@@ -55,31 +55,16 @@ func (p *importPlan) of(f *htpasswd.File) importOutcome {
 // apply is the edit.
 func (p *importPlan) apply(f *htpasswd.File) (importOutcome, error) {
 	done := p.of(f)
-	for user, hash := range p.each(done, actionUpdate) {
-		if err := f.Set(user, hash); err != nil {
-			return done, fmt.Errorf("user %q: %w", user, err)
+	var changes []htpasswd.Change
+	for i, what := range done.actions {
+		if what == actionAdd || what == actionUpdate {
+			changes = append(changes, htpasswd.Change{User: p.users[i].Name, Hash: p.users[i].Hash})
 		}
-	}
-	if err := f.AddAll(p.each(done, actionAdd)); err != nil {
-		return done, err
 	}
 	for _, user := range done.removed {
-		if err := f.Remove(user); err != nil {
-			return done, fmt.Errorf("user %q: %w", user, err)
-		}
+		changes = append(changes, htpasswd.Change{User: user, Remove: true})
 	}
-	return done, nil
-}
-
-// each yields the users of the list for whom this is done.
-func (p *importPlan) each(done importOutcome, what action) iter.Seq2[string, htpasswd.Hash] {
-	return func(yield func(string, htpasswd.Hash) bool) {
-		for i, is := range done.actions {
-			if is == what && !yield(p.users[i].Name, p.users[i].Hash) {
-				return
-			}
-		}
-	}
+	return done, f.Apply(changes)
 }
 
 func (p *importPlan) action(i int, f *htpasswd.File) action {
@@ -88,7 +73,7 @@ func (p *importPlan) action(i int, f *htpasswd.File) action {
 	switch {
 	case exists && (p.generated[i] || u.Password == nil && !u.HasHash()):
 		return actionKeep // only has to be there
-	case exists && u.HasHash() && u.Hash.Encoded() == entry.Hash.Encoded():
+	case exists && u.HasHash() && u.Hash.Equal(entry.Hash):
 		return actionKeep
 	case exists:
 		return actionUpdate

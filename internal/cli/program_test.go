@@ -63,10 +63,6 @@ func (s failingStore) Update(context.Context, func(*htpasswd.File) error) (bool,
 	return false, s.err
 }
 
-func (s failingStore) Rewrite(context.Context, func([]byte) []byte) (bool, error) {
-	return false, s.err
-}
-
 // Where an edit is only tried, that is said behind it, and not a part of the name.
 func TestDryRunOfAProgram(t *testing.T) {
 	p := otherProgram("elton:" + exampleHash + " ") // no newline, for check to mend

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/registryctl/registryctl/htpasswd"
-	"github.com/registryctl/registryctl/internal/hugepages"
 )
 
 const (
@@ -24,12 +23,10 @@ const (
 
 // A Store is where an htpasswd text is kept. Update decides how an edit becomes
 // durable, and may call it more than once: the edit depends on nothing but its
-// argument, and passwords are hashed before. Rewrite is an Update for a repair,
-// of a text that no File can edit.
+// argument, and passwords are hashed before.
 type Store interface {
 	Read(context.Context) (*htpasswd.File, error)
 	Update(context.Context, func(*htpasswd.File) error) (changed bool, err error)
-	Rewrite(context.Context, func(text []byte) []byte) (changed bool, err error)
 }
 
 // A target is a store with its name in messages.
@@ -123,10 +120,6 @@ func (s fileStore) Update(ctx context.Context, edit func(*htpasswd.File) error) 
 	return s.locked(ctx, func(ctx context.Context) (bool, error) { return s.FileStore.Update(ctx, edit) })
 }
 
-func (s fileStore) Rewrite(ctx context.Context, fix func([]byte) []byte) (bool, error) {
-	return s.locked(ctx, func(ctx context.Context) (bool, error) { return s.FileStore.Rewrite(ctx, fix) })
-}
-
 // locked bounds how long an edit waits for its lock.
 func (s fileStore) locked(ctx context.Context, edit func(context.Context) (bool, error)) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
@@ -165,11 +158,14 @@ func (s *stream) Read(ctx context.Context) (*htpasswd.File, error) {
 // Update writes the text also where the edit changes nothing: that is what a
 // filter is for.
 func (s *stream) Update(ctx context.Context, edit func(*htpasswd.File) error) (bool, error) {
-	f, err := s.Read(ctx)
-	if err != nil {
-		return false, err
+	f, refused := s.Read(ctx)
+	if f == nil {
+		return false, refused
 	}
 	if err := edit(f); err != nil {
+		if refused != nil && errors.Is(refused, err) {
+			err = refused
+		}
 		return false, err
 	}
 	var text bytes.Buffer
@@ -177,17 +173,6 @@ func (s *stream) Update(ctx context.Context, edit func(*htpasswd.File) error) (b
 		return false, err
 	}
 	return s.write(text.Bytes())
-}
-
-func (s *stream) Rewrite(ctx context.Context, fix func([]byte) []byte) (bool, error) {
-	if _, err := s.Read(ctx); s.err != nil {
-		return false, err
-	}
-	text := fix(s.text)
-	if _, err := htpasswd.Parse(text); err != nil {
-		return false, fmt.Errorf("standard input: %w", err)
-	}
-	return s.write(text)
 }
 
 func (s *stream) write(text []byte) (changed bool, err error) {
@@ -219,7 +204,6 @@ func readAll(ctx context.Context, r io.Reader) ([]byte, error) {
 			}
 		}
 		room := make([]byte, 0, size)
-		hugepages.Prefer(room)
 		text := bytes.NewBuffer(room)
 		_, err := text.ReadFrom(r)
 		return text.Bytes(), err

@@ -3,53 +3,62 @@
 // Source: registry/auth/htpasswd in github.com/distribution/distribution.
 package record
 
-import "bytes"
+import (
+	"strings"
+	"unicode"
+)
 
-// FirstLine returns the first line of text, with its LF if it has one.
-func FirstLine(text []byte) []byte {
-	if i := bytes.IndexByte(text, '\n'); i >= 0 {
-		return text[:i+1]
-	}
-	return text
-}
-
-// LineEnd is what a line that is added to text ends with: the same as the last line
-// that ends.
-func LineEnd(text []byte) []byte {
-	if i := bytes.LastIndexByte(text, '\n'); i > 0 && text[i-1] == '\r' {
-		return []byte("\r\n")
-	}
-	return []byte("\n")
-}
-
-// MaxLineBytes is the longest line that the registry reads, without its LF.
+// MaxLineBytes is the longest line that the registry reads, in bytes without
+// the LF.
 const MaxLineBytes = 1<<16 - 1
 
-// LastLineEnd is what ends the last line of text, of so many bytes: LineEnd, or LF
-// alone where a CR would make the line longer than the registry reads.
-func LastLineEnd(text []byte, length int) []byte {
-	end := LineEnd(text)
-	if length+len(end)-1 > MaxLineBytes {
-		return []byte("\n")
-	}
-	return end
-}
+// A Kind says what the registry makes of a line.
+type Kind int
 
-// A Record is what a line says: user:hash. Its fields are parts of the line.
+// The kinds of lines.
+const (
+	Comment   Kind = iota // empty, or its first character is "#": skipped
+	Entry                 // names a user
+	Malformed             // has no colon: the registry refuses the whole file
+)
+
+// A Record is what an entry says: user:hash.
 type Record struct {
-	Start      int    // of the body in the line
-	Body       []byte // without the blanks around it
-	User, Hash []byte
+	Start      int // offset of the user in the line
+	User, Hash string
 }
 
-// Parse reads a line; ok is false for one that names no user.
-func Parse(line []byte) (r Record, ok bool) {
-	body := bytes.TrimSpace(line)
-	if len(body) == 0 || body[0] == '#' {
-		return Record{}, false
+// Parse reads one line, with or without its line ending. Whitespace at both
+// ends, as Unicode defines it, does not count. The first colon ends the user.
+// The Record is the zero value for any other kind than Entry.
+func Parse(line string) (Record, Kind) {
+	body := strings.TrimLeftFunc(line, unicode.IsSpace)
+	start := len(line) - len(body)
+	body = strings.TrimRightFunc(body, unicode.IsSpace)
+	if body == "" || body[0] == '#' {
+		return Record{}, Comment
 	}
-	r.Start = cap(line) - cap(body) // TrimSpace gives a part of the same array
-	r.Body = body
-	r.User, r.Hash, ok = bytes.Cut(body, []byte{':'})
-	return r, ok
+	user, hash, found := strings.Cut(body, ":")
+	if !found {
+		return Record{}, Malformed
+	}
+	return Record{start, user, hash}, Entry
+}
+
+// LineEnding returns the line ending of the last line of text that has one, LF
+// if there is none: a new line gets the same.
+func LineEnding(text string) string {
+	if strings.HasSuffix(text[:strings.LastIndexByte(text, '\n')+1], "\r\n") {
+		return "\r\n"
+	}
+	return "\n"
+}
+
+// EndLine returns line with the ending, or with LF alone if a CR would make it
+// longer than MaxLineBytes.
+func EndLine(line, ending string) string {
+	if len(line)+len(ending)-len("\n") > MaxLineBytes {
+		ending = "\n"
+	}
+	return line + ending
 }

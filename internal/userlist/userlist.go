@@ -14,11 +14,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"unsafe"
 
 	"github.com/registryctl/registryctl/htpasswd"
 	"github.com/registryctl/registryctl/internal/charset"
-	"github.com/registryctl/registryctl/internal/names"
 )
 
 // A User is one entry of a list: with a password, a hash made elsewhere, or
@@ -203,24 +201,15 @@ func (p *parser) refuseTwice() {
 	if ascend(p.users) {
 		return
 	}
-	name := func(i int) []byte {
-		name := p.users[i].Name // not copied, as it is only read
-		return unsafe.Slice(unsafe.StringData(name), len(name))
-	}
-	all := func(yield func(int, []byte) bool) {
-		for i := range p.users {
-			if !yield(i, name(i)) {
-				return
-			}
-		}
-	}
+	seen := make(map[string]int)
 	first := make(map[int]int)
-	names.Build(len(p.users), name, all, func(before, again int) {
-		if f, ok := first[before]; ok {
-			before = f
+	for i, u := range p.users {
+		if before, ok := seen[u.Name]; ok {
+			first[i] = before
+			continue
 		}
-		first[again] = before
-	})
+		seen[u.Name] = i
+	}
 	for again, before := range first {
 		err := fmt.Errorf("%w: the same name is on line %d", htpasswd.ErrUserExists, p.users[before].Line)
 		p.problems = append(p.problems, Problem{p.users[again].Line, err, again})
