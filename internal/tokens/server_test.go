@@ -176,6 +176,31 @@ func TestToken(t *testing.T) {
 	assert.NotEqual(t, c.ID, s.claims(t, s.token(t, "francis", "")).ID)
 }
 
+// The key is replaced while it runs; the tokens of both are good for their time.
+func TestRotation(t *testing.T) {
+	s := newTestServer(t, t.TempDir(), rightsText)
+	first, same := s.token(t, "francis", ""), s.token(t, "francis", "")
+	s.setClock(rotation + time.Minute)
+	second := s.token(t, "francis", "")
+	header := func(token string) string { return strings.Split(token, ".")[0] }
+	assert.Equal(t, header(first), header(same))
+	assert.NotEqual(t, header(first), header(second))
+	for _, token := range []string{first, second} {
+		parsed, err := jwt.ParseSigned(token, []jose.SignatureAlgorithm{jose.ES256})
+		require.NoError(t, err)
+		roots := x509.NewCertPool()
+		roots.AddCert(s.CA.cert)
+		for _, at := range []time.Duration{0, s.TTL} {
+			_, err = parsed.Headers[0].Certificates(x509.VerifyOptions{
+				Roots:       roots,
+				KeyUsages:   []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
+				CurrentTime: s.claims(t, first).IssuedAt.Time().Add(rotation + at),
+			})
+			assert.NoError(t, err)
+		}
+	}
+}
+
 func TestScopes(t *testing.T) {
 	s := newTestServer(t, t.TempDir(), rightsText+"* pull localhost:5000/x\n")
 	repository := func(name string, actions ...string) resource {
@@ -344,6 +369,11 @@ func TestServe(t *testing.T) {
 		return err != nil
 	}, 10*time.Second, time.Millisecond)
 	slow.Close()
+	select {
+	case err := <-ended:
+		require.FailNow(t, "it did not wait", err)
+	default:
+	}
 	close(answer)
 	assert.Equal(t, http.StatusOK, <-status)
 	assert.NoError(t, <-ended)
