@@ -95,6 +95,42 @@ func (f *File) Rename(from, to string) error {
 	return nil
 }
 
+// Disable keeps a user from logging in and keeps the password: it puts a "!"
+// before the hash in every line of the user. Every server refuses the password
+// then, and [File.Set] and [File.Apply] keep the "!". The error is
+// [ErrUserNotFound], [ErrLineTooLong] or the [*ParseError] of the File.
+func (f *File) Disable(user string) error {
+	return f.editHashes(user, func(hash string) string { return disabledMark + strings.TrimPrefix(hash, disabledMark) })
+}
+
+// Enable undoes [File.Disable], also one that was made by hand: the user logs in
+// with the same password as before. The error is that of Disable.
+func (f *File) Enable(user string) error {
+	return f.editHashes(user, func(hash string) string { return strings.TrimPrefix(hash, disabledMark) })
+}
+
+// editHashes edits what stands behind the colon in every line of a user.
+func (f *File) editHashes(user string, edit func(hash string) string) error {
+	if f.refused != nil {
+		return f.refused
+	}
+	lines := f.linesOf(user)
+	if len(lines) == 0 {
+		return ErrUserNotFound
+	}
+	with := make([]string, len(lines))
+	for i, l := range lines {
+		r, _ := record.Parse(l.text)
+		start := r.Start + len(r.User) + len(":")
+		with[i] = l.text[:start] + edit(r.Hash) + l.text[start+len(r.Hash):]
+		if err := checkLine(with[i]); err != nil {
+			return err
+		}
+	}
+	f.replace(lines, with)
+	return nil
+}
+
 // A Change is what [File.Apply] does for one user.
 type Change struct {
 	User   string
@@ -263,18 +299,23 @@ func (f *File) endLastLine(ending string) {
 }
 
 // withHash returns the line of an entry with another hash. What follows the old
-// hash, or stands in a field of its own, stays; whitespace before it does not.
+// hash, or stands in a field of its own, stays, and so does the mark of a
+// disabled user; whitespace before the hash does not.
 func withHash(line string, h Hash) (string, error) {
 	r, _ := record.Parse(line)
 	start := r.Start + len(r.User) + len(":")
 	// A CR may be the line ending of another program, before somebody else's entry.
 	old := strings.TrimLeftFunc(r.Hash, func(c rune) bool { return unicode.IsSpace(c) && c != '\r' })
+	mark := ""
+	if after, disabled := strings.CutPrefix(old, disabledMark); disabled {
+		mark, old = disabledMark, after
+	}
 	rest := ""
 	if _, n := crypt.Scan(old); n > 0 {
 		rest = old[n:]
 	} else if i := strings.IndexAny(old, ":\r"); i >= 0 {
 		rest = old[i:]
 	}
-	line = line[:start] + h.Encoded() + rest + line[start+len(r.Hash):]
+	line = line[:start] + mark + h.Encoded() + rest + line[start+len(r.Hash):]
 	return line, checkLine(line)
 }

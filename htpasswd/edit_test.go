@@ -54,6 +54,12 @@ func TestEdits(t *testing.T) {
 		"remove, not a longer one": {"aa:x\nba:y\na:z\n", remove("a"), "aa:x\nba:y\n"},
 		"remove, not a comment":    {"# a:x\na:z\n", remove("a"), "# a:x\n"},
 		"remove and add":           {"a:x\nb:y\n", both(remove("a"), add("a")), "b:y\na:" + h + "\n"},
+		"disable":                  {" a:x:f\r\nb:y\na:" + h + "\n", disable("a"), " a:!x:f\r\nb:y\na:!" + h + "\n"},
+		"disable twice":            {"a:x\n", both(disable("a"), disable("a")), "a:!x\n"},
+		"disable and enable":       {"a:x\n", both(disable("a"), enable("a")), "a:x\n"},
+		"enable":                   {"a:!" + h + "\n", enable("a"), "a:" + h + "\n"},
+		"enable who is enabled":    {"a:x\n", enable("a"), "a:x\n"},
+		"set keeps one disabled":   {"a:!" + otherHash + ":f\n", set("a"), "a:!" + h + ":f\n"},
 		"rename":                   {" a:x:f\r\nb:y\n", rename("a", "c"), " c:x:f\r\nb:y\n"},
 		"rename every line":        {"a:x\nb:y\na:z", rename("a", "c"), "c:x\nb:y\nc:z"},
 		"rename a bad name":        {"a :x\n", rename("a ", "a"), "a:x\n"},
@@ -77,6 +83,9 @@ func add(user string) edit    { return func(f *File, h Hash) error { return f.Ad
 func set(user string) edit    { return func(f *File, h Hash) error { return f.Set(user, h) } }
 func remove(user string) edit { return func(f *File, _ Hash) error { return f.Remove(user) } }
 
+func disable(user string) edit { return func(f *File, _ Hash) error { return f.Disable(user) } }
+func enable(user string) edit  { return func(f *File, _ Hash) error { return f.Enable(user) } }
+
 func rename(from, to string) edit {
 	return func(f *File, _ Hash) error { return f.Rename(from, to) }
 }
@@ -99,19 +108,21 @@ func TestEditsThatAreRefused(t *testing.T) {
 		edit   edit
 		err    error
 	}{
-		"add who is there":             {before, add("a"), ErrUserExists},
-		"add a bad name":               {before, add("c:d"), ErrInvalidUser},
-		"add a foreign hash":           {before, func(f *File, _ Hash) error { return f.Add("c", foreign) }, ErrUnsupportedHash},
-		"add no hash":                  {before, func(f *File, _ Hash) error { return f.Add("c", Hash{}) }, ErrUnsupportedHash},
-		"set a foreign hash":           {before, func(f *File, _ Hash) error { return f.Set("a", foreign) }, ErrUnsupportedHash},
-		"set a bad name":               {before, set("#c"), ErrInvalidUser},
-		"set makes a line too long":    {"a:x:" + long[:MaxLineBytes-5] + "\n", set("a"), ErrLineTooLong},
-		"remove who is not there":      {before, remove("c"), ErrUserNotFound},
-		"rename who is not there":      {before, rename("c", "d"), ErrUserNotFound},
-		"rename to who is there":       {before, rename("a", "b"), ErrUserExists},
-		"rename to oneself":            {before, rename("a", "a"), ErrUserExists},
-		"rename to a bad name":         {before, rename("a", ""), ErrInvalidUser},
-		"rename makes a line too long": {"a:" + long + "\n", rename("a", "ab"), ErrLineTooLong},
+		"add who is there":              {before, add("a"), ErrUserExists},
+		"add a bad name":                {before, add("c:d"), ErrInvalidUser},
+		"add a foreign hash":            {before, func(f *File, _ Hash) error { return f.Add("c", foreign) }, ErrUnsupportedHash},
+		"add no hash":                   {before, func(f *File, _ Hash) error { return f.Add("c", Hash{}) }, ErrUnsupportedHash},
+		"set a foreign hash":            {before, func(f *File, _ Hash) error { return f.Set("a", foreign) }, ErrUnsupportedHash},
+		"set a bad name":                {before, set("#c"), ErrInvalidUser},
+		"set makes a line too long":     {"a:x:" + long[:MaxLineBytes-5] + "\n", set("a"), ErrLineTooLong},
+		"disable who is not there":      {before, disable("c"), ErrUserNotFound},
+		"disable makes a line too long": {"a:" + long + "\n", disable("a"), ErrLineTooLong},
+		"remove who is not there":       {before, remove("c"), ErrUserNotFound},
+		"rename who is not there":       {before, rename("c", "d"), ErrUserNotFound},
+		"rename to who is there":        {before, rename("a", "b"), ErrUserExists},
+		"rename to oneself":             {before, rename("a", "a"), ErrUserExists},
+		"rename to a bad name":          {before, rename("a", ""), ErrInvalidUser},
+		"rename makes a line too long":  {"a:" + long + "\n", rename("a", "ab"), ErrLineTooLong},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f, err := Parse([]byte(c.before))

@@ -3,6 +3,8 @@ package htpasswd
 import (
 	"errors"
 	"fmt"
+
+	"github.com/registryctl/registryctl/internal/atomicfile"
 )
 
 // The errors that a caller may want to tell apart with errors.Is. For a missing
@@ -30,11 +32,17 @@ var (
 	// ErrNotDurable is returned by [FileStore.Update] if the edit is in place, and
 	// every reader sees it, but its directory could not be synced: a power cut may
 	// bring the old file back.
-	ErrNotDurable = errors.New("in place, but may not survive a power cut")
+	ErrNotDurable = atomicfile.ErrNotDurable
 	// ErrAttributes is returned by [FileStore.Update] if the new file could not be
-	// given the owner, group, mode or access list of the old one. Nothing was
-	// changed.
-	ErrAttributes = errors.New("cannot keep the file's owner, mode or access list")
+	// given the owner, group, mode, access list or user attributes of the old one.
+	// Nothing was changed.
+	ErrAttributes = atomicfile.ErrAttributes
+	// ErrConflict is returned by [FileStore.Update] if other programs, which take no
+	// lock, changed the file during each of ten attempts. Nothing was changed.
+	ErrConflict = atomicfile.ErrConflict
+	// ErrNotRegular is returned by [FileStore.Update] for anything but a regular
+	// file.
+	ErrNotRegular = atomicfile.ErrNotRegular
 )
 
 // A ParseError is the reason why the registry refuses a whole file, and with it

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 
 	"golang.org/x/crypto/bcrypt"
 
@@ -22,6 +23,11 @@ const (
 // A Scheme names a way to hash passwords, such as "bcrypt" or "apr1". It is
 // empty for a text that is no hash of a known scheme.
 type Scheme string
+
+// disabledMark stands before the hash of a disabled user. No scheme begins with it,
+// so that every server refuses every password. A "#" before the name would not do:
+// zot knows no comments.
+const disabledMark = "!"
 
 // Bcrypt is the only scheme that the registry accepts, and the one that this
 // package writes. The others are only verified.
@@ -85,6 +91,17 @@ func newHash(text string) Hash {
 	return Hash{text: &text, cost: uint8(cost)}
 }
 
+// Disabled returns the hash that a disabled user had before [File.Disable]; ok is
+// false if the Hash is not of a disabled user. A Hash of one is of no scheme and
+// matches no password.
+func (h Hash) Disabled() (before Hash, ok bool) {
+	text, ok := strings.CutPrefix(h.Encoded(), disabledMark)
+	if !ok {
+		return Hash{}, false
+	}
+	return newHash(text), true
+}
+
 // Verify checks a password against the hash, as a server does that accepts its
 // scheme. It returns nil if the password is the right one, [ErrMismatch] if it
 // is not, and [ErrUnsupportedHash] if the scheme cannot be verified here, or
@@ -129,8 +146,11 @@ func (h Hash) Encoded() string {
 // Equal reports whether both are the same text.
 func (h Hash) Equal(other Hash) bool { return h.Encoded() == other.Encoded() }
 
-// String describes the hash, for example "bcrypt(10)".
+// String describes the hash, for example "bcrypt(10)" or "disabled bcrypt(10)".
 func (h Hash) String() string {
+	if before, ok := h.Disabled(); ok {
+		return "disabled " + before.String()
+	}
 	switch scheme := h.Scheme(); scheme {
 	case Bcrypt:
 		return fmt.Sprintf("%s(%d)", scheme, h.cost)

@@ -106,6 +106,23 @@ func TestHashIsNotPrinted(t *testing.T) {
 	assert.Equal(t, "unknown", fmt.Sprint(Hash{}))
 }
 
+func TestDisabled(t *testing.T) {
+	f := mustParse(t, "elton:"+dockerHash+"\n")
+	require.NoError(t, f.Verify("elton", []byte("d0cker")))
+	require.NoError(t, f.Disable("elton"))
+	require.ErrorIs(t, f.Verify("elton", []byte("d0cker")), ErrUnsupportedHash)
+	e, _ := f.Lookup("elton")
+	assert.Equal(t, Scheme(""), e.Hash.Scheme())
+	assert.Equal(t, "disabled bcrypt(4)", e.Hash.String())
+	before, ok := e.Hash.Disabled()
+	require.True(t, ok)
+	require.NoError(t, before.Verify([]byte("d0cker")))
+	require.NoError(t, f.Enable("elton"))
+	require.NoError(t, f.Verify("elton", []byte("d0cker")))
+	_, ok = parseHash(t, dockerHash).Disabled()
+	require.False(t, ok)
+}
+
 func TestErrorsHoldNothingSecret(t *testing.T) {
 	f, err := Parse([]byte("elton:" + dockerHash + "\nsecret line\n"))
 	assert.NotContains(t, fmt.Sprintf("%v %+v %#v", err, err, err), "secret")

@@ -1,10 +1,10 @@
 package htpasswd
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 
 	"github.com/registryctl/registryctl/internal/atomicfile"
@@ -14,7 +14,8 @@ import (
 // the file must exist, and an edit replaces it by a new one.
 type FileStore struct {
 	// Path of the file. If it is a symbolic link, the link stays and its target is
-	// read and edited.
+	// read and edited. Update follows only links that belong to root or to the user
+	// who edits, in every directory on the way.
 	Path string
 	// Create makes Update create the file if it is missing. Its directory must
 	// exist.
@@ -22,10 +23,13 @@ type FileStore struct {
 	// Mode is the mode of a file that Update creates, whatever the umask is; 0 is
 	// 0600. On Windows the file gets the access list of its directory instead.
 	Mode fs.FileMode
+	// SetMode makes Update give Mode to a file that exists, too, even if its text
+	// stays as it is.
+	SetMode bool
 	// InPlace writes into the existing file instead of replacing it. It is for a
 	// single file that is mounted into a container, which would not see a new one.
 	// Users are added by one write. A reader can see a part of any other edit, and
-	// a crash can leave a part of it.
+	// a crash can leave a part of it. Whoever can read the file can block the edit.
 	InPlace bool
 }
 
@@ -38,86 +42,40 @@ func (s FileStore) Read(context.Context) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := parse(string(text))
+	f, err := parse(text)
 	if err != nil {
 		err = fmt.Errorf("%s: %w", s.Path, err)
 	}
 	return f, err
 }
 
-// maxAttempts is how often Update starts again because another program, which
-// takes no lock, changed the file meanwhile.
-const maxAttempts = 10
-
 // Update reads the file, calls edit, and replaces the file by the result, under a
 // lock that every other Update of the file waits for. It reports whether the
-// file was changed. If the edit leaves the text as it was, nothing is written.
+// file was changed. If the edit leaves the text as it was, nothing is written and
+// no lock is needed.
 //
 // Edit may be called more than once, each time with the text as it is then. It
-// must depend on nothing but its argument, so passwords are hashed before. If
-// edit returns an error, Update returns it and the file stays as it was. If the
-// registry would refuse the file, every edit but [File.Reset] fails with a
-// [*ParseError].
+// must depend on nothing but its argument, so passwords are hashed before, and
+// it must not call Update. If edit returns an error, Update returns it and the
+// file stays as it was. If the registry would refuse the file, every edit but
+// [File.Reset] fails with a [*ParseError].
 //
 // The end of ctx ends the wait for the lock; the error is that of ctx. A missing
-// file is fs.ErrNotExist, unless Create is set. After any error but
-// [ErrNotDurable] the file is as it was, or with InPlace as close to that as
-// possible.
+// file is fs.ErrNotExist, unless Create is set. If other programs keep changing
+// the file, the error is [ErrConflict]. Where the system has no lock it is
+// [errors.ErrUnsupported]. After any error but [ErrNotDurable] the file is as it
+// was, or with InPlace as close to that as possible.
 func (s FileStore) Update(ctx context.Context, edit func(*File) error) (changed bool, err error) {
-	path, err := atomicfile.Resolve(s.Path)
-	if err != nil {
-		return false, err
-	}
-	// Known before the lock file is made: a mistyped path leaves no litter.
-	perm := s.Mode.Perm()
-	if perm == 0 {
-		perm = 0o600
-	}
-	if err := atomicfile.Editable(path); err != nil && (!s.Create || !errors.Is(err, fs.ErrNotExist)) {
-		return false, err
-	}
-	unlock, err := atomicfile.Lock(ctx, path, perm)
-	if err != nil {
-		return false, err
-	}
-	defer unlock()
-
-	for range maxAttempts {
-		changed, err = s.updateLocked(path, perm, edit)
-		if !errors.Is(err, atomicfile.ErrChanged) {
-			break
+	options := atomicfile.Options{Create: s.Create, Mode: s.Mode, SetMode: s.SetMode, InPlace: s.InPlace}
+	return atomicfile.Update(ctx, s.Path, options, func(text string) (io.WriterTo, error) {
+		f, refused := parse(text)
+		err := edit(f)
+		if refused != nil && errors.Is(err, refused) {
+			err = fmt.Errorf("%s: %w", s.Path, err)
 		}
-	}
-	switch {
-	case errors.Is(err, atomicfile.ErrNotDurable):
-		err = fmt.Errorf("%w: %w", ErrNotDurable, err)
-	case errors.Is(err, atomicfile.ErrAttributes):
-		err = fmt.Errorf("%w: %w", ErrAttributes, err)
-	}
-	return changed, err
-}
-
-func (s FileStore) updateLocked(path string, perm fs.FileMode, edit func(*File) error) (changed bool, err error) {
-	text, old, err := atomicfile.ReadForEdit(path)
-	if err != nil && (!s.Create || !errors.Is(err, fs.ErrNotExist)) {
-		return false, err
-	}
-	f, refused := parse(string(text))
-	err = edit(f)
-	if refused != nil && errors.Is(err, refused) {
-		err = fmt.Errorf("%s: %w", s.Path, err)
-	}
-	if err != nil || !f.Changed() {
-		return false, err
-	}
-	appended, onlyAppends := bytes.CutPrefix(f.Bytes(), text)
-	switch {
-	case !s.InPlace || old == nil:
-		err = atomicfile.Replace(path, old, perm, f)
-	case onlyAppends:
-		err = atomicfile.Append(path, old, appended)
-	default:
-		err = atomicfile.Overwrite(path, old, text, f)
-	}
-	return err == nil || errors.Is(err, atomicfile.ErrNotDurable), err
+		if err != nil || !f.Changed() {
+			return nil, err
+		}
+		return f, nil
+	})
 }

@@ -1,6 +1,7 @@
 package htpasswd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -102,23 +103,58 @@ func TestUpdateMode(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows has access lists instead")
 	}
-	for _, mode := range []fs.FileMode{0, 0o600, 0o640, 0o666} {
-		path := filepath.Join(t.TempDir(), "htpasswd")
-		require.NoError(t, addTo(t, FileStore{Path: path, Create: true, Mode: mode}, "elton"))
-		want := mode
-		if mode == 0 {
-			want = 0o600
-		}
-		for _, name := range []string{path, filepath.Join(filepath.Dir(path), ".htpasswd.lock")} {
-			info, err := os.Stat(name)
-			require.NoError(t, err)
-			assert.Equal(t, want, info.Mode().Perm(), "whatever the umask")
-		}
-		require.NoError(t, os.Chmod(path, 0o604))
-		require.NoError(t, addTo(t, FileStore{Path: path, Mode: mode}, "francis"))
+	modeOf := func(path string) fs.FileMode {
 		info, err := os.Stat(path)
 		require.NoError(t, err)
-		assert.Equal(t, fs.FileMode(0o604), info.Mode().Perm(), "the mode of a file stays")
+		return info.Mode()
+	}
+	for mode, lock := range map[fs.FileMode]fs.FileMode{0: 0o600, 0o600: 0o600, 0o640: 0o600, 0o660: 0o660, 0o666: 0o666} {
+		path := filepath.Join(t.TempDir(), "htpasswd")
+		require.NoError(t, addTo(t, FileStore{Path: path, Create: true, Mode: mode}, "elton"))
+		assert.Equal(t, cmp.Or(mode, 0o600), modeOf(path), "whatever the umask")
+		assert.Equal(t, lock, modeOf(filepath.Join(filepath.Dir(path), ".htpasswd.lock")), "who can only read the file cannot lock it")
+
+		require.NoError(t, os.Chmod(path, 0o604))
+		require.NoError(t, addTo(t, FileStore{Path: path, Mode: mode}, "francis"))
+		assert.Equal(t, fs.FileMode(0o604), modeOf(path), "the mode of a file stays")
+	}
+}
+
+// SetMode is a part of the edit, and all of it if the text stays.
+func TestUpdateSetsTheMode(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has access lists instead")
+	}
+	for _, inPlace := range []bool{false, true} {
+		path := write(t, "elton:x\n")
+		store := FileStore{Path: path, Mode: 0o640, SetMode: true, InPlace: inPlace}
+		for _, tt := range []struct {
+			user string // to add, if any
+			text string
+		}{{"", "elton:x\n"}, {"francis", "elton:x\nfrancis:" + dockerHash + "\n"}} {
+			require.NoError(t, os.Chmod(path, 0o600))
+			before, err := os.Stat(path)
+			require.NoError(t, err)
+			h := parseHash(t, dockerHash)
+			edit := func(f *File) error {
+				if tt.user == "" {
+					return nil
+				}
+				return f.Add(tt.user, h)
+			}
+			changed, err := store.Update(t.Context(), edit)
+			require.NoError(t, err)
+			assert.True(t, changed)
+			after, err := os.Stat(path)
+			require.NoError(t, err)
+			assert.Equal(t, fs.FileMode(0o640), after.Mode())
+			assert.Equal(t, tt.text, contents(t, path))
+			assert.True(t, after.ModTime().After(before.ModTime()))
+			assert.Equal(t, inPlace, os.SameFile(before, after))
+		}
+		changed, err := store.Update(t.Context(), func(*File) error { return nil })
+		require.NoError(t, err)
+		assert.False(t, changed)
 	}
 }
 
@@ -223,26 +259,31 @@ func TestUpdateEditsOnlyRegularFiles(t *testing.T) {
 	require.ErrorContains(t, addTo(t, FileStore{Path: t.TempDir(), Create: true}, "elton"), "not a regular file")
 }
 
-// A lock that is held makes an Update wait until the context ends.
+// A lock that is held makes an Update wait until the context ends, and no reader.
 func TestUpdateWaitsForTheLock(t *testing.T) {
 	path := write(t, "")
+	h := parseHash(t, dockerHash)
 	holding, release := make(chan struct{}), make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		_, err := FileStore{Path: path}.Update(t.Context(), func(*File) error {
+		calls := 0
+		_, err := FileStore{Path: path}.Update(t.Context(), func(f *File) error {
+			if calls++; calls == 1 {
+				// Not under the lock yet: made again under it, as the file is another one.
+				return errors.Join(os.WriteFile(path, []byte("other:y\n"), 0o600), f.Add("first", h))
+			}
 			close(holding)
 			<-release
-			return nil
+			return f.Add("first", h)
 		})
 		assert.NoError(t, err)
 	})
 	<-holding
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	h := parseHash(t, dockerHash)
 	_, err := FileStore{Path: path}.Update(ctx, func(f *File) error { return f.Add("elton", h) })
 	require.ErrorIs(t, err, context.DeadlineExceeded)
-	assert.Empty(t, contents(t, path))
+	assert.Equal(t, "other:y\n", contents(t, path))
 
 	_, err = FileStore{Path: path}.Read(t.Context())
 	require.NoError(t, err, "a reader does not wait")

@@ -1,60 +1,3 @@
-// Package basicauth verifies user names and passwords against an htpasswd file,
-// for servers that ask for HTTP Basic authentication (RFC 7617).
-//
-//	users := &basicauth.Authenticator{Path: "auth/registry.htpasswd"}
-//	http.Handle("/", users.Middleware("registry")(handler))
-//
-// An [Authenticator] follows the file as it is edited, keeps a server alive that
-// is flooded with wrong passwords, and tells nobody which users there are.
-//
-// # Which users there are
-//
-// The text is read as the registry does, see [htpasswd.Parse]: of several lines
-// of one user the last counts. Nobody can log in by an entry whose hash is not
-// bcrypt (see Legacy), is broken, or costs more than MaxCost; it is treated as if
-// it were not there. Nor can anybody with a password that
-// [htpasswd.ValidatePassword] refuses, as bcrypt would take another one for it: an
-// empty one, one of more than 72 bytes, one with a NUL byte. The registry lets
-// these in.
-//
-// A wrong password, and a user who is not there or cannot log in, get the same
-// error after the same time. For a user who is there that is the time of the
-// entry's cost; so for one who is not, the password is compared all the same, with
-// a hash whose cost is drawn by an HMAC of the name: each cost as often as the file
-// has it, and the same one for the same name each time. The key of the HMAC is
-// random and lives as long as the process. So where a file has several costs, the
-// cost that an invented user seems to have may be another one in another process,
-// which somebody can see who tries before and after a restart, or several servers
-// with one file. What remains besides is less than a microsecond, of the
-// millisecond or more that a comparison with bcrypt takes.
-//
-// # The cache
-//
-// To compare a password takes some 60 ms of a core at cost 10, at each request,
-// and a client of a registry makes dozens in a row. With CacheTTL set, a password
-// that was right is known again for that long, in a few microseconds.
-//
-// What is remembered is an HMAC-SHA-256 of the user, the hash in the file and the
-// password, under a random key that lives as long as the process. Wrong passwords
-// are never remembered: nobody can fill the cache but those who can log in. And as
-// the hash is looked up in the text each time, an entry that is changed or removed
-// is out the moment the edit is seen, whatever the cache holds.
-//
-// What the cache costs in safety: somebody who reads the memory of the process
-// finds the key, and can try passwords at the speed of HMAC, a hundred thousand
-// times that of bcrypt at cost 10, against the users who logged in within CacheTTL;
-// without the cache they would find only passwords that are being verified. And
-// somebody who knows a right password can tell by the time whether its user logged
-// in within CacheTTL. The file and the cache without the key are of no more use
-// than the file.
-//
-// # A flood of wrong passwords
-//
-// No more than MaxConcurrent passwords are compared at once; the others wait for
-// their turn, first come, first served, each until its context ends. Those who ask
-// for one user and password at the same time share one comparison. What is in the
-// cache does not wait. How often somebody may try, and how many may wait, is not
-// limited here: that is better done where the addresses of the clients are known.
 package basicauth
 
 import (
@@ -64,107 +7,160 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
-	"hash"
+	"fmt"
+	"net/http"
 	"runtime"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/jellydator/ttlcache/v3"
+	"golang.org/x/sync/semaphore"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/registryctl/registryctl/htpasswd"
 	"github.com/registryctl/registryctl/internal/crypt"
 )
 
-// ErrUnauthorized is the answer to a wrong password and to a user who is not
-// there, without a difference.
-var ErrUnauthorized = errors.New("wrong user name or password")
+var (
+	// ErrUnauthorized is returned for a wrong password, and for a user who does not
+	// exist or cannot log in: the two cannot be told apart.
+	ErrUnauthorized = errors.New("wrong user name or password")
 
-// An Authenticator verifies passwords against the text of an htpasswd file. Its
-// fields are set before its first use and not changed afterwards; their zero
-// values make sense. It may be used by any number of goroutines at once, has none
-// of its own but for passwords that are compared or wait for that, and must not be
-// copied once it is used.
+	// ErrBusy is returned if a password was not compared within MaxWait.
+	ErrBusy = errors.New("too many logins are waiting")
+)
+
+// An Authenticator verifies passwords against the text of an htpasswd file. Set
+// its fields before the first use, and do not change them or copy the
+// Authenticator afterwards. Its methods may be called concurrently. It needs no
+// Close: it keeps no file open, and no goroutine beyond the comparisons under way.
+//
+// What package fmt, log/slog or encoding/json prints of an Authenticator holds no
+// hash, no password and no key.
 type Authenticator struct {
-	// Path of the file, which need not be there yet. It must be a regular file or
-	// lead to one by symbolic links. Where Path is empty, the text is what
-	// [Authenticator.Load] is given.
+	// Path is the path of the file. The file may be missing at first, and Path may
+	// be a symbolic link. If Path is empty, the text is passed to
+	// [Authenticator.Load].
 	Path string
 
-	// CheckInterval is how long an edit of the file may remain unseen, and the
-	// least time between two looks at it; a second if zero. If negative, each
-	// Verify looks. An edit shows by the inode, the size or the times of the file.
-	// One in place that leaves these as they are, as they have changed within the
-	// same tick of the clock, is seen when the file is 2 seconds old. One in place
-	// that takes longer than 20 milliseconds can be seen half-way.
+	// CheckInterval is the least time between two checks of the file for a change,
+	// and so the longest time that an edit stays unseen; 1 second if zero. If it is
+	// negative, each Verify checks.
+	//
+	// A file that is written in place is read when it has not changed for 20
+	// milliseconds, so a writer that pauses for longer can be seen half-way. Replace
+	// the file instead, as [htpasswd.FileStore] does.
 	CheckInterval time.Duration
 
-	// OnReload, if not nil, is called with nil when another text of the file is in
-	// use or the error is over, and with the error when the file turns out to be
-	// gone, unreadable or malformed, once each time; the users are those of the last
-	// good text then. A file that is being written to in place is unreadable, for
-	// one look. It is called by the Verify that looked at the file, which
-	// others may be waiting for, and must call neither Verify nor Reload.
-	OnReload func(error)
+	// MaxBytes is the largest size of a text that is read, in bytes; 256 MiB if
+	// zero.
+	MaxBytes int64
 
-	// MaxCost is the highest cost of a bcrypt hash that is verified, 15 if zero.
-	// Each step doubles the time: 15 takes about 2 seconds of a core, and 31, the
-	// highest there is, a day and a half. More than 20 counts as 20.
+	// OnReload, if not nil, is called after each change of the text in use, and
+	// when the file turns out to be missing, unreadable or malformed, once for each
+	// such error. Other calls of Verify may wait for it. It must not call methods of
+	// the Authenticator.
+	OnReload func(LoadResult)
+
+	// Schemes are the schemes of the hashes that are accepted; only
+	// [htpasswd.Bcrypt] if empty, as the registry does. The others are "apr1",
+	// "md5-crypt", "sha1", "ssha", "sha256-crypt" and "sha512-crypt". All of them but
+	// SHA-crypt are quickly guessed by whoever has the file, and SHA-crypt can take
+	// 6 seconds of a core.
+	Schemes []htpasswd.Scheme
+
+	// MaxCost is the highest cost of a bcrypt hash that is accepted; 15 if zero,
+	// which takes about 2 seconds of a core. Each step doubles the time. A cost above
+	// [htpasswd.MaxCost] is never accepted.
 	MaxCost int
 
-	// Legacy has hashes verified that the registry does not accept: apr1, {SHA},
-	// {SSHA}, md5-crypt and SHA-crypt. All but SHA-crypt, which can take up to
-	// 6 seconds of a core, are quickly guessed by who has read the file.
-	Legacy bool
-
-	// MaxConcurrent is how many passwords may be compared at once, each on a core
-	// of its own. If zero it is half of [runtime.GOMAXPROCS], but at least 1: more
-	// cores make a login faster only where many come at once, and the server needs
-	// the others to answer everybody else.
+	// MaxConcurrent is the number of passwords that are compared at once, each on
+	// one core; half of [runtime.GOMAXPROCS] if zero, so that cores are left for
+	// everything else. The others wait in the order of their arrival. Calls with the
+	// same user and password share one comparison.
 	MaxConcurrent int
 
-	// CacheTTL is for how long a right password is remembered, from when it was
-	// compared. If zero, none is. For what that means see the package's text.
-	CacheTTL time.Duration
-
-	// CacheSize is how many right passwords are remembered at most; 10,000 if zero,
-	// which take 2.5 MB. The oldest makes way.
-	CacheSize int
-
-	// MaxWait is how long a request to [Authenticator.Middleware] waits until its
-	// password is compared; 10 seconds if zero.
+	// MaxWait is how long Verify waits until its comparison begins; 10 seconds if
+	// zero. A comparison that has begun is not cut short by MaxWait.
 	MaxWait time.Duration
 
-	once    sync.Once
-	key     []byte    // of the HMACs; the process's if nil
-	hmacs   sync.Pool // of hash.Hash
-	which   accepted
-	latest  atomic.Pointer[sighting]
-	looking chan struct{} // has an element while somebody looks at the file
+	// CacheTTL is how long a right password is remembered after it was compared;
+	// if zero, none is. A remembered login takes microseconds instead of the 60
+	// milliseconds of bcrypt at cost 10, and does not wait for others.
+	//
+	// What is remembered is an HMAC-SHA-256 of user, hash and password, under a
+	// random key that lives as long as the process. Wrong passwords are never
+	// remembered. An entry that is changed or removed in the file is refused as soon
+	// as the edit is seen. The risk: whoever reads the memory of the process can try
+	// passwords, at the speed of an HMAC, against the users who logged in within
+	// CacheTTL. And whoever knows a right password can tell by the time whether that
+	// user logged in within CacheTTL.
+	CacheTTL time.Duration
 
-	bound   chan struct{}                            // has an element for each comparison under way
-	compare func(hash string, password []byte) error // as crypt.Verify does
+	// CacheSize is the number of right passwords that are remembered; 10,000 if
+	// zero, which take about 4 MB. The oldest is forgotten first.
+	CacheSize int
 
-	mu          sync.Mutex
-	comparisons map[credential]*comparison
-	cache       cache
+	// Limit, if not nil, is called by [Authenticator.VerifyRequest] before a
+	// password is looked at. If it returns a positive duration, the request is
+	// refused with a [*LimitError], and the client may try again after that time. It
+	// is the place for a back-off per address; user is what the client claims, and
+	// empty if its credentials are malformed.
+	Limit func(r *http.Request, user string) (retryAfter time.Duration)
+
+	// OnLogin, if not nil, is called by [Authenticator.VerifyRequest] with the
+	// outcome for each request that has credentials: nil, or the error that it
+	// returns. User is what the client claims, and empty if its credentials are
+	// malformed.
+	OnLogin func(r *http.Request, user string, err error)
+
+	once  sync.Once
+	state func() *state // a function, as fmt prints what a pointer leads to for some verbs
 }
 
-func (a *Authenticator) init() {
-	if a.key == nil {
-		a.key = processKey()
-	}
-	a.hmacs.New = func() any { return hmac.New(sha256.New, a.key) }
-	a.latest.Store(&sighting{err: errNothingLoaded})
-	a.which = accepted{orDefault(a.MaxCost, defaultMaxCost), a.Legacy}
-	a.looking = make(chan struct{}, 1)
-	a.bound = make(chan struct{}, orDefault(a.MaxConcurrent, max(1, runtime.GOMAXPROCS(0)/2)))
-	if a.compare == nil {
-		a.compare = crypt.Verify
-	}
-	a.comparisons = make(map[credential]*comparison)
-	a.cache = cache{size: orDefault(a.CacheSize, 10_000), ttl: max(0, a.CacheTTL)}
+// A state is what an Authenticator has behind its fields.
+type state struct {
+	err  error // of the fields
+	key  []byte
+	rule rule
+
+	latest  atomic.Pointer[snapshot]
+	reading *semaphore.Weighted // held by who reads the file
+
+	turns       *semaphore.Weighted // held by each comparison under way
+	comparisons singleflight.Group
+	compare     func(hash string, password []byte) error
+	cache       *ttlcache.Cache[credential, struct{}] // nil without CacheTTL
 }
 
-// processKey is one for all Authenticators: two for one file have to answer alike.
+// ready returns the state, which it makes at the first use.
+func (a *Authenticator) ready() *state {
+	a.once.Do(func() {
+		s := &state{
+			key:     processKey(),
+			reading: semaphore.NewWeighted(1),
+			turns:   semaphore.NewWeighted(int64(orDefault(a.MaxConcurrent, max(1, runtime.GOMAXPROCS(0)/2)))),
+			compare: crypt.Verify,
+		}
+		s.rule, s.err = newRule(a.Schemes, a.MaxCost)
+		s.latest.Store(&snapshot{err: errNothingLoaded})
+		if a.CacheTTL > 0 {
+			// Never started, so it has no goroutine that would outlive the Authenticator.
+			s.cache = ttlcache.New(
+				ttlcache.WithTTL[credential, struct{}](a.CacheTTL),
+				ttlcache.WithCapacity[credential, struct{}](uint64(orDefault(a.CacheSize, 10_000))),
+			)
+		}
+		a.state = func() *state { return s }
+	})
+	return a.state()
+}
+
+// processKey returns one key for all Authenticators: two of them for one file
+// have to answer alike.
 var processKey = sync.OnceValue(func() []byte {
 	key := make([]byte, sha256.Size)
 	_, _ = rand.Read(key) // never fails
@@ -172,7 +168,7 @@ var processKey = sync.OnceValue(func() []byte {
 })
 
 // orDefault is for fields where a negative value makes no more sense than zero.
-func orDefault[T int | time.Duration](value, otherwise T) T {
+func orDefault[T int | int64 | time.Duration](value, otherwise T) T {
 	if value <= 0 {
 		return otherwise
 	}
@@ -180,74 +176,92 @@ func orDefault[T int | time.Duration](value, otherwise T) T {
 }
 
 // Verify returns nil if the user can log in with the password, and
-// [ErrUnauthorized] if not. Any other error means that it could not be told: it
-// is the context's, where that ended the wait for other passwords to be compared
-// or for the file to be read, or says why there was no good text so far: one that is
-// fs.ErrNotExist, say, or an [*htpasswd.ParseError].
+// [ErrUnauthorized] if not. Any other error means that it could not be decided:
+// [ErrBusy], the error of the context, or the reason why no text was read so far,
+// for example fs.ErrNotExist or an [*htpasswd.ParseError]. While the file is
+// missing or malformed, the last good text stays in use.
 //
-// A Verify that begins CheckInterval or more after an edit of the file goes by
-// the new text. The first one reads it, the others wait for that, which takes
-// about 0.3 seconds for a million users; meanwhile both texts are in memory.
+// A wrong password and an unknown user take the same time: for an unknown user
+// the password is compared with a hash from the file, chosen by an HMAC of the
+// name. If the file has hashes of several costs, unknown names are spread over
+// these as the users are. The choice for a name is stable until the process ends;
+// whoever compares it across a restart, or among several servers, can tell an
+// unknown name.
 func (a *Authenticator) Verify(ctx context.Context, user, password string) error {
-	s, err := a.sight(ctx, a.due)
+	s := a.ready()
+	waiting, cancel := context.WithTimeoutCause(ctx, orDefault(a.MaxWait, 10*time.Second), ErrBusy)
+	defer cancel()
+	users, err := a.users(waiting)
 	if err != nil {
 		return err
 	}
-	if s.users == nil {
-		return s.err
-	}
-	hash, listed := s.users.hash(user)
-	// A decoy may be the hash of the user's own that another name has now: what was
-	// right for a listed user is not remembered of one who is not.
-	var c credential
-	if listed {
-		c = a.mac(user, hash, password, "listed")
-		if a.remembers(c) {
-			return nil
-		}
-	}
-	draw := a.mac(user) // of a listed user as well, as it takes time
+	hash, listed := users.hashes[user]
+	draw := s.mac("decoy", user) // for a listed user too, as it takes time
 	if !listed {
-		hash = s.users.decoy(binary.BigEndian.Uint64(draw[:]))
-		c = a.mac(user, hash, password)
+		hash = users.decoy(binary.BigEndian.Uint64(draw[:]))
 	}
 	if hash == "" {
 		return ErrUnauthorized // as everybody is: nobody can log in
 	}
-	right, err := a.share(ctx, c, func() bool {
-		// Whatever is wrong besides, the comparison takes its time.
-		right := a.compare(hash, []byte(password[:min(len(password), htpasswd.MaxPasswordBytes)])) == nil
-		return right && listed && htpasswd.ValidatePassword([]byte(password)) == nil
+	// The decoy may be a hash that was the user's own, and is somebody else's now.
+	c := s.mac("login", strconv.FormatBool(listed), user, hash, password)
+	if s.remembers(c) {
+		return nil
+	}
+	right, err := s.share(ctx, waiting, c, func() bool {
+		// A password that is refused is compared too, so that it takes the same time.
+		matches := s.compare(hash, []byte(password[:min(len(password), htpasswd.MaxPasswordBytes)])) == nil
+		return matches && listed && acceptable(password)
 	})
 	if err != nil {
 		return err
 	}
-	if right { // the wait may have been long, and the user removed meanwhile
-		current, listed := a.latest.Load().users.hash(user)
-		right = listed && current == hash
-	}
-	if !right {
+	// The wait may have been long, and the user removed meanwhile.
+	if !right || s.latest.Load().users.hashes[user] != hash {
 		return ErrUnauthorized
 	}
 	return nil
 }
 
-// A credential stands for a user, a hash and a password without telling them.
+// acceptable reports whether bcrypt tells the password from every other one.
+func acceptable(password string) bool {
+	return password != "" && len(password) <= htpasswd.MaxPasswordBytes && !strings.Contains(password, "\x00")
+}
+
+// Has reports whether the user exists and can log in, for a server that checks
+// whether a session or a token is still good. The errors are those of
+// [Authenticator.Verify].
+func (a *Authenticator) Has(ctx context.Context, user string) (bool, error) {
+	users, err := a.users(ctx)
+	if err != nil {
+		return false, err
+	}
+	_, ok := users.hashes[user]
+	return ok, nil
+}
+
+// users returns the users of the text in use.
+func (a *Authenticator) users(ctx context.Context) (*users, error) {
+	snapshot, err := a.look(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	if snapshot.users == nil {
+		return nil, snapshot.err
+	}
+	return snapshot.users, nil
+}
+
+// A credential stands for a user, a hash and a password without revealing them.
 type credential [sha256.Size]byte
 
-// mac returns the HMAC of the parts, each with its length before it, so that no
-// two lists of parts give the same.
-func (a *Authenticator) mac(parts ...string) credential {
-	h := a.hmacs.Get().(hash.Hash)
-	defer a.hmacs.Put(h)
-	h.Reset()
-	text := make([]byte, 0, 256)
+// mac returns the HMAC of the parts. Each is preceded by its length, so that no
+// two lists of parts are the same message.
+func (s *state) mac(parts ...string) (c credential) {
+	h := hmac.New(sha256.New, s.key)
 	for _, part := range parts {
-		text = binary.BigEndian.AppendUint64(text, uint64(len(part)))
-		text = append(text, part...)
+		fmt.Fprintf(h, "%d:%s", len(part), part)
 	}
-	h.Write(text)
-	var c credential
 	h.Sum(c[:0])
 	return c
 }

@@ -1,85 +1,51 @@
 package basicauth
 
-import "context"
+import (
+	"context"
 
-// A comparison of a password with a hash that is under way or waits for its turn,
-// shared by all who want to know.
-type comparison struct {
-	wanted  int  // by so many callers; guarded by Authenticator.mu, as the next one
-	started bool // it has had its turn
-
-	unwanted chan struct{} // closed when nobody wants it any more before it had its turn
-	done     chan struct{} // closed when right is set
-	right    bool
-}
+	"github.com/jellydator/ttlcache/v3"
+)
 
 // share calls compare once for all who ask for the same credential at the same
-// time, no more than MaxConcurrent at once, and returns what it returned. What was
-// right is remembered. If the context ends first, its error is returned, and the
-// comparison goes on for the others.
-func (a *Authenticator) share(ctx context.Context, c credential, compare func() bool) (right bool, err error) {
-	if err := ctx.Err(); err != nil {
-		return false, err
+// time, when it is their turn, and returns its result. A right credential is
+// remembered.
+//
+// If waiting ends before the turn comes, or ctx at any time, share returns the
+// cause. A comparison that has begun goes on for the others.
+func (s *state) share(ctx, waiting context.Context, c credential, compare func() bool) (right bool, err error) {
+	for {
+		result := s.comparisons.DoChan(string(c[:]), func() (any, error) {
+			if err := s.turns.Acquire(waiting, 1); err != nil {
+				return false, err
+			}
+			defer s.turns.Release(1)
+			right := compare()
+			if right && s.cache != nil {
+				s.cache.DeleteExpired()
+				s.cache.Set(c, struct{}{}, ttlcache.DefaultTTL)
+			}
+			return right, nil
+		})
+		select {
+		case r := <-result:
+			if r.Err == nil {
+				return r.Val.(bool), nil
+			}
+			if waiting.Err() != nil {
+				return false, context.Cause(waiting)
+			}
+			// The one who waited for the turn has left; this one waits instead.
+		case <-ctx.Done():
+			return false, context.Cause(ctx)
+		}
 	}
-	a.mu.Lock()
-	s, shared := a.comparisons[c]
-	if !shared {
-		s = &comparison{unwanted: make(chan struct{}), done: make(chan struct{})}
-		a.comparisons[c] = s
-	}
-	s.wanted++
-	a.mu.Unlock()
-
-	switch {
-	case shared:
-	case ctx.Done() == nil: // who cannot leave does it himself, which is faster
-		a.run(s, c, compare)
-	default:
-		go a.run(s, c, compare)
-	}
-	select {
-	case <-s.done:
-		return s.right, nil
-	case <-ctx.Done():
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	s.wanted--
-	if s.wanted == 0 && !s.started {
-		delete(a.comparisons, c)
-		close(s.unwanted)
-	}
-	return false, ctx.Err()
 }
 
-// run waits for the turn of s, and compares unless nobody wants that any more.
-func (a *Authenticator) run(s *comparison, c credential, compare func() bool) {
-	select {
-	case a.bound <- struct{}{}: // who waits for this gets it in the order of coming
-		defer func() { <-a.bound }()
-	case <-s.unwanted:
-		return
+// remembers reports whether the credential was right within CacheTTL.
+func (s *state) remembers(c credential) bool {
+	if s.cache == nil {
+		return false
 	}
-	a.mu.Lock()
-	s.started = s.wanted > 0
-	a.mu.Unlock()
-	if !s.started {
-		return
-	}
-	right := compare()
-
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if right {
-		a.cache.add(c)
-	}
-	delete(a.comparisons, c)
-	s.right = right
-	close(s.done)
-}
-
-func (a *Authenticator) remembers(c credential) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.cache.has(c)
+	s.cache.DeleteExpired()
+	return s.cache.Has(c)
 }

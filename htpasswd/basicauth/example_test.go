@@ -19,9 +19,12 @@ func Example() {
 	users := &basicauth.Authenticator{
 		Path:     "testdata/registry.htpasswd", // elton:d0cker
 		CacheTTL: time.Minute,
-		OnReload: func(err error) {
-			if err != nil {
-				log.Printf("the users are those of before: %v", err)
+		OnReload: func(r basicauth.LoadResult) {
+			if r.Err != nil {
+				log.Printf("the last good users stay in use: %v", r.Err)
+			}
+			for _, refused := range r.Refused {
+				log.Printf("user %q on line %d cannot log in: %s", refused.User, refused.Line, refused.Reason)
 			}
 		},
 	}

@@ -1,7 +1,6 @@
 package basicauth
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,135 +12,218 @@ import (
 	"github.com/registryctl/registryctl/internal/atomicfile"
 )
 
-// A sighting is what a look at the file has brought.
-type sighting struct {
-	at      time.Time   // when it began
-	users   *users      // those to go by; nil if no text was good so far
-	err     error       // why they are not those of the file
-	file    fs.FileInfo // what was read, good or not; nil if nothing could be
-	settled bool        // the file was older than settle when it was read
+// A LoadResult is what came of reading a text.
+type LoadResult struct {
+	// Err is the reason why the text in use is not the one that was read; nil if it
+	// is. The other fields describe the text in use.
+	Err error
+	// Users is the number of users who can log in.
+	Users int
+	// Refused are the users who are listed but cannot log in, in the order of their
+	// lines.
+	Refused []Refusal
 }
 
-// settle is after how long a file that has just been changed is read once more.
-// Two changes within one tick of a file system's clock leave the same time (FAT
-// has the coarsest, of 2 seconds), and a write sets the time before it is done.
-const settle = 2 * time.Second
-
-// calm is how long a file must have been left alone that is written in place, to be
-// read: who does so empties it first.
-const calm = 20 * time.Millisecond
-
-var errNothingLoaded = errors.New("no htpasswd text was loaded so far")
-
-// due reports whether the file has to be looked at for what begins now.
-func (a *Authenticator) due(s *sighting, now time.Time) bool {
-	interval := a.CheckInterval
-	if interval == 0 {
-		interval = time.Second
-	}
-	return now.Sub(s.at) >= interval
+// A Refusal says why a listed user cannot log in.
+type Refusal struct {
+	User   string // "[hidden]" if it may be a hash in the wrong place
+	Line   int    // the last line of the user, counted from 1
+	Reason string // such as "the scheme apr1 is not accepted"; it holds no text of the file
 }
 
-// sight returns the latest sighting, after a new look if that is due. Only one
-// goroutine looks; those for which it is due as well wait for it, until their
-// context ends.
-func (a *Authenticator) sight(ctx context.Context, due func(*sighting, time.Time) bool) (*sighting, error) {
-	a.once.Do(a.init)
-	s, now := a.latest.Load(), time.Now()
-	if a.Path == "" || !due(s, now) {
-		return s, nil
+// A snapshot is what the latest check of the file found.
+type snapshot struct {
+	checked time.Time
+	users   *users // of the last good text; nil if there was none
+	err     error  // why they are not those of the file
+
+	seen    fs.FileInfo // the file at that check; nil if it was missing
+	read    fs.FileInfo // the file that was read, good or malformed; nil if it must be read again
+	settled bool        // it was older than settleTime when it was read
+}
+
+const (
+	// settleTime is the age at which a file that was read while it was new is read
+	// once more: two changes within one tick of the clock of a file system leave the
+	// same time. FAT has the coarsest clock, of 2 seconds.
+	settleTime = 2 * time.Second
+
+	// quietPeriod is how long a file that is written in place must not change before
+	// it is read. Its writer empties it first; on ext4 the new size can be seen up to
+	// 4 ms before the new time.
+	quietPeriod = 20 * time.Millisecond
+
+	// maxQuietPeriods is how often the quiet period is waited for in one check.
+	maxQuietPeriods = 50
+
+	defaultMaxBytes = 256 << 20
+)
+
+var (
+	errNothingLoaded = errors.New("no htpasswd text was loaded so far")
+	errBeingWritten  = errors.New("the file is being written")
+	errTooLarge      = errors.New("the text is larger than MaxBytes")
+	errLoadWithPath  = errors.New("basicauth: Load called on an Authenticator with a Path")
+)
+
+// look returns the latest snapshot, after another check of the file if one is due
+// or now is set. Only one goroutine checks; the others that need it wait until
+// their context ends.
+func (a *Authenticator) look(ctx context.Context, now bool) (*snapshot, error) {
+	s := a.ready()
+	if s.err != nil {
+		return nil, s.err
 	}
-	select {
-	case a.looking <- struct{}{}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	called := time.Now()
+	due := func(last *snapshot) bool {
+		interval := a.CheckInterval
+		if interval == 0 {
+			interval = time.Second
+		}
+		return a.Path != "" && (now || called.Sub(last.checked) >= interval)
 	}
-	defer func() { <-a.looking }()
-	s = a.latest.Load()
-	if !due(s, now) { // another goroutine has looked meanwhile
-		return s, nil
+	if last := s.latest.Load(); !due(last) {
+		return last, nil
 	}
-	next := a.look(ctx, s)
-	a.latest.Store(next)
-	if a.OnReload != nil && (next.users != s.users || message(next.err) != message(s.err)) {
-		a.OnReload(next.err)
+	if err := s.reading.Acquire(ctx, 1); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	defer s.reading.Release(1)
+	last := s.latest.Load()
+	if !due(last) { // another goroutine has checked meanwhile
+		return last, nil
+	}
+	next, err := a.check(ctx, last)
+	if err != nil {
+		return nil, err
+	}
+	s.latest.Store(next)
+	if next.users != last.users || fmt.Sprint(next.err) != fmt.Sprint(last.err) {
+		a.report(next.users, next.err)
 	}
 	return next, nil
 }
 
-func message(err error) string {
-	if err == nil {
-		return ""
+func (a *Authenticator) report(u *users, err error) {
+	if a.OnReload == nil {
+		return
 	}
-	return err.Error()
+	r := LoadResult{Err: err}
+	if u != nil {
+		r.Users, r.Refused = len(u.hashes), u.refused
+	}
+	a.OnReload(r)
 }
 
-// look reads the file unless it is as it was when it was read last.
-func (a *Authenticator) look(ctx context.Context, last *sighting) *sighting {
+// check reads the file unless it is as it was when it was read last. The error is
+// that of the context.
+func (a *Authenticator) check(ctx context.Context, last *snapshot) (*snapshot, error) {
 	next := *last
-	next.at = time.Now()
-	age := func(file fs.FileInfo) time.Duration { return next.at.Sub(file.ModTime()) }
-	if last.file != nil {
-		now, err := os.Stat(a.Path)
-		if err == nil && atomicfile.SameState(last.file, now) && (last.settled || age(now) < settle) {
-			return &next
-		}
-		if err == nil && os.SameFile(last.file, now) && age(now) >= 0 && age(now) < calm {
-			select {
-			case <-time.After(calm - age(now)):
-			case <-ctx.Done(): // what there is has to do
-			}
+	next.checked = time.Now()
+	file, err := os.Stat(a.Path)
+	if err == nil && last.read != nil && atomicfile.SameState(last.read, file) &&
+		(last.settled || next.checked.Sub(file.ModTime()) < settleTime) {
+		return &next, nil
+	}
+	if err == nil && last.seen != nil && os.SameFile(last.seen, file) &&
+		(!atomicfile.SameState(last.seen, file) || errors.Is(last.err, errBeingWritten)) {
+		file, err = waitForWriter(ctx, a.Path, file)
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
 		}
 	}
-	next.users, next.file, next.err = a.read(last.users)
-	next.settled = next.file != nil && age(next.file) >= settle
-	return &next
+	next.seen, next.read, next.err = file, nil, err
+	switch {
+	case err != nil:
+	case file.Size() > orDefault(a.MaxBytes, defaultMaxBytes):
+		next.err = fmt.Errorf("%s: %w", a.Path, errTooLarge)
+	default:
+		a.readFile(&next)
+	}
+	next.settled = next.read != nil && next.checked.Sub(next.read.ModTime()) >= settleTime
+	return &next, nil
 }
 
-// read returns the users of the file, or the last ones and the error. The file is
-// nil if it could not be read, and has to be tried again.
-func (a *Authenticator) read(last *users) (*users, fs.FileInfo, error) {
-	text, file, err := atomicfile.ReadToWatch(a.Path)
-	if err != nil {
-		return last, nil, err
+// waitForWriter waits until the file, which has changed in place, does not change
+// for quietPeriod, and returns what it is then.
+func waitForWriter(ctx context.Context, path string, file fs.FileInfo) (fs.FileInfo, error) {
+	for range maxQuietPeriods {
+		select {
+		case <-time.After(quietPeriod):
+		case <-ctx.Done():
+			return file, context.Cause(ctx)
+		}
+		now, err := os.Stat(path)
+		if err != nil {
+			return nil, err
+		}
+		if atomicfile.SameState(file, now) || !os.SameFile(file, now) {
+			return now, nil
+		}
+		file = now
 	}
-	if last != nil && bytes.Equal(text, last.text) {
-		return last, file, nil
-	}
-	now, err := newUsers(text, a.which)
-	if err != nil {
-		return last, file, fmt.Errorf("%s: %w", a.Path, err)
-	}
-	return now, file, nil
+	return file, fmt.Errorf("%s: %w", path, errBeingWritten)
 }
 
-// Reload looks at the file now, whenever that was done last, and returns why the
-// users that Verify goes by are not those of the file: it is missing or cannot be
-// read, or a [*htpasswd.ParseError]. Call it when the server starts, on SIGHUP, or
-// for a health check: else only a login would show the error. The context ends the
-// wait for another look that is under way.
+// readFile reads the file into next. The users stay as they are on an error, and
+// if the text is the same.
+func (a *Authenticator) readFile(next *snapshot) {
+	read, file, err := atomicfile.ReadToWatch(a.Path)
+	if err != nil {
+		next.err = err
+		return
+	}
+	next.read = file
+	text := []byte(read)
+	if next.users != nil && next.users.has(text) {
+		return
+	}
+	users, err := newUsers(text, a.ready().rule)
+	if err != nil {
+		next.err = fmt.Errorf("%s: %w", a.Path, err)
+		return
+	}
+	next.users = users
+}
+
+// Reload checks the file now, and returns the reason if the text in use is not
+// that of the file: it is missing or cannot be read, or an [*htpasswd.ParseError].
+// Call it when the server starts, on SIGHUP, or for a health check; otherwise only
+// a login would show the error. Without a Path it reports whether a text was
+// loaded. The context bounds the wait for another check that is under way.
 func (a *Authenticator) Reload(ctx context.Context) error {
-	s, err := a.sight(ctx, func(*sighting, time.Time) bool { return true })
+	snapshot, err := a.look(ctx, true)
 	if err != nil {
 		return err
 	}
-	return s.err
+	return snapshot.err
 }
 
-// Load takes the text to go by from r. It is for an Authenticator without a Path,
-// whose text comes from another store; call it again when the text is another
-// one. The error is that of r or a [*htpasswd.ParseError], and the last good text
-// stays in use.
+// Load reads the text to use from r, for an Authenticator without a Path whose
+// text comes from another store. Call it again when the text has changed. The
+// error is that of r, or an [*htpasswd.ParseError]; the last good text stays in
+// use then. It is an error to call Load if Path is set.
 func (a *Authenticator) Load(r io.Reader) error {
-	a.once.Do(a.init)
-	text, err := io.ReadAll(r)
+	s := a.ready()
+	if s.err != nil {
+		return s.err
+	}
+	if a.Path != "" {
+		return errLoadWithPath
+	}
+	limit := orDefault(a.MaxBytes, defaultMaxBytes)
+	text, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err != nil {
 		return err
 	}
-	now, err := newUsers(text, a.which)
+	if int64(len(text)) > limit {
+		return errTooLarge
+	}
+	users, err := newUsers(text, s.rule)
 	if err != nil {
 		return err
 	}
-	a.latest.Store(&sighting{users: now})
+	s.latest.Store(&snapshot{users: users})
+	a.report(users, nil)
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -79,7 +80,7 @@ func TestLastGoodTextIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "htpasswd")
 		var heard []error
-		a := &Authenticator{Path: path, OnReload: func(err error) { heard = append(heard, err) }}
+		a := &Authenticator{Path: path, OnReload: func(r LoadResult) { heard = append(heard, r.Err) }}
 		later := func() { time.Sleep(time.Second) }
 
 		require.ErrorIs(t, a.Verify(t.Context(), "elton", "of elton"), fs.ErrNotExist)
@@ -104,7 +105,7 @@ func TestLastGoodTextIsKept(t *testing.T) {
 			{"malformed", func() { write(t, path, good+"secret") }, func(err error) bool { return errors.As(err, &malformed) && malformed.Line == 3 }},
 			{"UTF-16", func() { write(t, path, "\xff\xfee\x00:\x00") }, func(err error) bool { return errors.Is(err, htpasswd.ErrUTF16) }},
 			{"gone", func() { require.NoError(t, os.Remove(path)) }, func(err error) bool { return errors.Is(err, fs.ErrNotExist) }},
-			{"a folder", func() {
+			{"a directory", func() {
 				require.NoError(t, os.Remove(path))
 				require.NoError(t, os.Mkdir(path, 0o700))
 			}, func(err error) bool { return errors.Is(err, atomicfile.ErrNotRegular) }},
@@ -186,35 +187,125 @@ func TestAnyChangeIsSeen(t *testing.T) {
 	}
 }
 
-// Who writes in place empties the file first: that is no text to go by.
+// Whoever writes in place empties the file first: that is no text to go by.
 func TestWriteInPlaceIsNotSeenHalfWay(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "htpasswd")
+	hourAgo := time.Now().Add(-time.Hour)
+	good, better := text(t, "elton"), text(t, "elton", "francis")
+	for name, truncate := range map[string]func(){
+		"new time": func() { require.NoError(t, os.WriteFile(path, nil, 0o600)) },
+		"old time": func() { // as seen on ext4 for some milliseconds
+			require.NoError(t, os.WriteFile(path, nil, 0o600))
+			require.NoError(t, os.Chtimes(path, hourAgo, hourAgo))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				write(t, path, good)
+				require.NoError(t, os.Chtimes(path, hourAgo, hourAgo))
+				a := &Authenticator{Path: path, CheckInterval: -1}
+				require.Equal(t, []string{"elton"}, letsIn(t, a, "elton", "francis"))
+				truncate()
+				go func() { // in three steps
+					for _, n := range []int{10, len(good), len(better)} {
+						time.Sleep(quietPeriod - 1)
+						assert.NoError(t, os.WriteFile(path, []byte(better[:n]), 0o600))
+					}
+				}()
+				require.Equal(t, []string{"elton", "francis"}, letsIn(t, a, "elton", "francis"))
+
+				// Nobody waits for a new file.
+				begun := time.Now()
+				write(t, path, good)
+				require.Equal(t, []string{"elton"}, letsIn(t, a, "elton", "francis"))
+				require.Zero(t, time.Since(begun))
+
+				// Nor for longer than the quiet period if nothing more is written.
+				require.NoError(t, os.WriteFile(path, nil, 0o600))
+				require.Empty(t, letsIn(t, a, "elton"))
+				require.Equal(t, quietPeriod, time.Since(begun))
+			})
+		})
+	}
+}
+
+// The last good text stays in use while a file is written without an end.
+func TestWriteInPlaceThatDoesNotEnd(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "htpasswd")
 	synctest.Test(t, func(t *testing.T) {
-		// The clock of the bubble is not that of the file system.
-		overwrite := func(s string) {
-			require.NoError(t, os.WriteFile(path, []byte(s), 0o600))
-			require.NoError(t, os.Chtimes(path, time.Now(), time.Now()))
-		}
-		overwrite(text(t, "elton"))
-		a := &Authenticator{Path: path, CheckInterval: -1}
-		require.Equal(t, []string{"elton"}, letsIn(t, a, "elton", "francis"))
-		time.Sleep(time.Minute)
-		overwrite("")
-		go func() {
-			time.Sleep(calm - 1)
-			overwrite(text(t, "elton", "francis"))
-		}()
-		require.Equal(t, []string{"elton", "francis"}, letsIn(t, a, "elton", "francis"))
-		// Nobody waits for longer.
-		overwrite("")
-		require.Empty(t, letsIn(t, a, "elton"))
-		// Nor for a new file.
-		begun := time.Now()
 		write(t, path, text(t, "elton"))
-		require.NoError(t, os.Chtimes(path, time.Now(), time.Now()))
+		a := &Authenticator{Path: path, CheckInterval: -1}
+		require.NoError(t, a.Reload(t.Context()))
+		done := make(chan struct{})
+		go func() {
+			for n := range 1000 {
+				select {
+				case <-done:
+					return
+				case <-time.After(quietPeriod / 2):
+					assert.NoError(t, os.WriteFile(path, make([]byte, n), 0o600))
+				}
+			}
+		}()
+		time.Sleep(quietPeriod)
 		require.Equal(t, []string{"elton"}, letsIn(t, a, "elton"))
-		require.Zero(t, time.Since(begun))
+		require.ErrorIs(t, a.Reload(t.Context()), errBeingWritten)
+		ctx, cancel := context.WithTimeout(t.Context(), quietPeriod)
+		defer cancel()
+		require.Equal(t, context.DeadlineExceeded, a.Verify(ctx, "elton", "of elton"))
+		close(done)
+		synctest.Wait()
+		write(t, path, text(t, "francis"))
+		require.Equal(t, []string{"francis"}, letsIn(t, a, "elton", "francis"))
 	})
+}
+
+func TestMaxBytes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "htpasswd")
+	good := text(t, "elton")
+	write(t, path, good)
+	a := &Authenticator{Path: path, MaxBytes: int64(len(good))}
+	require.NoError(t, a.Reload(t.Context()))
+	write(t, path, good+"\n")
+	err := a.Reload(t.Context())
+	require.ErrorIs(t, err, errTooLarge)
+	require.ErrorContains(t, err, path)
+	require.Equal(t, []string{"elton"}, letsIn(t, a, "elton"))
+	write(t, path, good)
+	require.NoError(t, a.Reload(t.Context()))
+
+	a = &Authenticator{MaxBytes: int64(len(good))}
+	load(t, a, good)
+	require.ErrorIs(t, a.Load(strings.NewReader(good+"\n")), errTooLarge)
+	require.Equal(t, []string{"elton"}, letsIn(t, a, "elton"))
+}
+
+func TestLoadWithAPath(t *testing.T) {
+	a := &Authenticator{Path: "testdata/registry.htpasswd"}
+	require.Equal(t, errLoadWithPath, a.Load(strings.NewReader("")))
+	require.NoError(t, a.Verify(t.Context(), "elton", "d0cker"))
+}
+
+// OnReload learns how many users can log in, and who cannot, also while the file
+// is malformed.
+func TestOnReloadCounts(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "htpasswd")
+	var heard []LoadResult
+	onReload := func(r LoadResult) { heard = append(heard, r) }
+	refused := []Refusal{{"plain", 4, "no hash of a known scheme"}}
+	good := text(t, "elton", "francis") + "plain:x\n"
+
+	write(t, path, good)
+	a := &Authenticator{Path: path, OnReload: onReload}
+	require.NoError(t, a.Reload(t.Context()))
+	require.Equal(t, []LoadResult{{Users: 2, Refused: refused}}, heard)
+	write(t, path, "no colon")
+	err := a.Reload(t.Context())
+	require.Equal(t, LoadResult{err, 2, refused}, heard[1])
+
+	heard = nil
+	load(t, &Authenticator{OnReload: onReload}, good)
+	require.Equal(t, []LoadResult{{Users: 2, Refused: refused}}, heard)
 }
 
 // A file that was just written when it was read is read again when its time can
@@ -224,33 +315,37 @@ func TestFreshFileIsReadTwice(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "htpasswd")
 	write(t, path, text(t, "elton"))
 	a := &Authenticator{Path: path}
-	last := &sighting{}
-	// reads looks at the file when it has this age, and reports whether it was read.
+	a.ready()
+	last := &snapshot{}
+	// reads checks the file when it has this age, and reports whether it was read.
 	reads := func(age time.Duration) bool {
 		t.Helper()
 		stamp := time.Now().Add(-age)
 		require.NoError(t, os.Chtimes(path, stamp, stamp))
 		before := *last
-		if before.file != nil { // as if only time had passed
+		if before.read != nil { // as if only time had passed
 			var err error
-			before.file, err = os.Stat(path)
+			before.read, err = os.Stat(path)
 			require.NoError(t, err)
+			before.seen = before.read
 		}
-		last = a.look(t.Context(), &before)
+		var err error
+		last, err = a.check(t.Context(), &before)
+		require.NoError(t, err)
 		require.NoError(t, last.err)
-		return last.file != before.file
+		return last.read != before.read
 	}
 	require.True(t, reads(0), "at first")
-	require.False(t, reads(settle/2), "too early to tell more")
-	require.True(t, reads(settle+time.Second))
-	require.False(t, reads(settle+2*time.Second), "once")
+	require.False(t, reads(settleTime/2), "too early to tell more")
+	require.True(t, reads(settleTime+time.Second))
+	require.False(t, reads(settleTime+2*time.Second), "once")
 
-	last = &sighting{}
+	last = &snapshot{}
 	require.True(t, reads(time.Hour))
 	require.False(t, reads(time.Hour), "an old file is read once")
 
-	last = &sighting{}
-	require.True(t, reads(-time.Hour), "a time to come")
+	last = &snapshot{}
+	require.True(t, reads(-time.Hour), "a time in the future")
 	require.False(t, reads(-time.Hour))
 }
 
@@ -260,12 +355,12 @@ func TestTouchedFileIsNoNews(t *testing.T) {
 	same := text(t, "elton")
 	write(t, path, same)
 	heard := 0
-	a := &Authenticator{Path: path, OnReload: func(error) { heard++ }}
+	a := &Authenticator{Path: path, OnReload: func(LoadResult) { heard++ }}
 	require.NoError(t, a.Reload(t.Context()))
-	before := a.latest.Load()
+	before := a.ready().latest.Load()
 	write(t, path, same)
 	require.NoError(t, a.Reload(t.Context()))
-	after := a.latest.Load()
+	after := a.ready().latest.Load()
 	require.NotSame(t, before, after)
 	assert.Same(t, before.users, after.users)
 	assert.Equal(t, 1, heard)
@@ -301,7 +396,7 @@ func TestOneReadsAndTheOthersWait(t *testing.T) {
 		require.Equal(t, []string{"elton"}, letsIn(t, a, "elton"))
 		write(t, path, text(t, "francis"))
 
-		a.looking <- struct{}{} // somebody is about to read it
+		require.True(t, a.ready().reading.TryAcquire(1)) // somebody is about to read it
 		require.Equal(t, []string{"elton"}, letsIn(t, a, "elton"), "not due")
 		time.Sleep(time.Second)
 		const n = 10
@@ -314,12 +409,13 @@ func TestOneReadsAndTheOthersWait(t *testing.T) {
 		require.Equal(t, context.DeadlineExceeded, a.Verify(ctx, "elton", "of elton"))
 		require.Empty(t, answers)
 
-		read := a.look(t.Context(), a.latest.Load())
-		a.latest.Store(read)
-		<-a.looking
+		read, err := a.check(t.Context(), a.ready().latest.Load())
+		require.NoError(t, err)
+		a.ready().latest.Store(read)
+		a.ready().reading.Release(1)
 		for range n {
 			require.Equal(t, ErrUnauthorized, <-answers)
 		}
-		require.Same(t, read, a.latest.Load(), "nobody has looked again")
+		require.Same(t, read, a.ready().latest.Load(), "nobody has looked again")
 	})
 }

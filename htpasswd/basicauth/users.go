@@ -2,6 +2,8 @@ package basicauth
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"fmt"
 	"maps"
 	"math/bits"
 	"slices"
@@ -9,109 +11,128 @@ import (
 
 	"github.com/registryctl/registryctl/htpasswd"
 	"github.com/registryctl/registryctl/internal/crypt"
-	"github.com/registryctl/registryctl/internal/record"
 )
 
-// defaultMaxCost is about 2 seconds of a core.
-const defaultMaxCost = 15
+// verifiable are the schemes that an Authenticator can accept.
+var verifiable = []htpasswd.Scheme{
+	crypt.Bcrypt, crypt.APR1, crypt.MD5Crypt, crypt.SHA1, crypt.SSHA, crypt.SHA256Crypt, crypt.SHA512Crypt,
+}
 
-// accepted says which hashes can be logged in with.
-type accepted struct {
+// A rule says which entries a user can log in by.
+type rule struct {
+	schemes []htpasswd.Scheme
 	maxCost int
-	legacy  bool
 }
 
-// users are those of one text, which never changes.
+func newRule(schemes []htpasswd.Scheme, maxCost int) (rule, error) {
+	for _, scheme := range schemes {
+		if !slices.Contains(verifiable, scheme) {
+			return rule{}, fmt.Errorf("basicauth: the scheme %q in Schemes cannot be verified", scheme)
+		}
+	}
+	if len(schemes) == 0 {
+		schemes = []htpasswd.Scheme{htpasswd.Bcrypt}
+	}
+	return rule{slices.Clone(schemes), orDefault(maxCost, 15)}, nil
+}
+
+// assess returns the hash of the entry, without what follows it on the line, or
+// the reason why nobody can log in by it.
+func (r rule) assess(e htpasswd.Entry) (hash, reason string) {
+	if err := htpasswd.ValidateUser(e.User); err != nil {
+		return "", err.Error()
+	}
+	scheme := e.Hash.Scheme()
+	switch {
+	case scheme == "":
+		return "", "no hash of a known scheme"
+	case !slices.Contains(r.schemes, scheme):
+		return "", fmt.Sprintf("the scheme %s is not accepted", scheme)
+	}
+	if cost, ok := e.Hash.Cost(); ok && cost > r.maxCost {
+		return "", fmt.Sprintf("the bcrypt cost %d is above the limit of %d", cost, r.maxCost)
+	}
+	_, size := crypt.Assess(e.Hash.Encoded())
+	if size == 0 {
+		return "", fmt.Sprintf("the %s hash is malformed or too expensive", scheme)
+	}
+	return e.Hash.Encoded()[:size], ""
+}
+
+// A users value holds the users of one text. It is never changed.
 type users struct {
-	accepted
-	text   []byte
-	fields map[string][]byte // what stands behind the colon, by user
-
-	// The kinds of the hashes that can be logged in with, in an order that is the
-	// same for every text, and how many users have one.
-	kinds []*kind
-	total int
+	sum     [sha256.Size]byte // of the text
+	hashes  map[string]string // of each user who can log in
+	refused []Refusal
+	kinds   []kind // in an order that is the same for every text
 }
 
-// A kind of hashes: those that take the same time.
+// A kind stands for all hashes that take the same time to compare.
 type kind struct {
-	crypt.Effort
-	hash  string // one of them
-	users int    // who have one
+	effort crypt.Effort
+	hash   string // one of them
+	users  int    // who have one of them
 }
 
-func newUsers(text []byte, which accepted) (*users, error) {
-	if _, err := htpasswd.Parse(text); err != nil {
+func newUsers(text []byte, r rule) (*users, error) {
+	file, err := htpasswd.Parse(text)
+	if err != nil {
 		return nil, err
 	}
-	u := &users{accepted: which, text: text}
-	kinds := make(map[crypt.Effort]*kind)
-	count := func(field []byte, users int) {
-		effort, hash, ok := u.assess(field)
-		if !ok {
-			return
+	u := &users{sum: sha256.Sum256(text), hashes: make(map[string]string)}
+	refused := make(map[string]Refusal)
+	for e := range file.All() {
+		hash, reason := r.assess(e)
+		if reason == "" {
+			u.hashes[e.User] = hash
+			delete(refused, e.User)
+		} else {
+			refused[e.User] = Refusal{shown(e.User), e.Line, reason}
+			delete(u.hashes, e.User)
 		}
-		k := kinds[effort]
-		if k == nil {
-			k = &kind{effort, string(hash), 0}
-			kinds[effort] = k
-		}
-		k.users += users
-		u.total += users
 	}
-	u.fields = make(map[string][]byte)
-	for line := range strings.Lines(string(text)) {
-		r, is := record.Parse(line)
-		if is != record.Entry {
-			continue
-		}
-		if earlier, ok := u.fields[r.User]; ok {
-			count(earlier, -1)
-		}
-		u.fields[r.User] = []byte(r.Hash)
-		count(u.fields[r.User], 1)
-	}
-	u.kinds = slices.SortedFunc(maps.Values(kinds), func(a, b *kind) int {
-		return cmp.Or(cmp.Compare(a.Scheme, b.Scheme), cmp.Compare(a.Rounds, b.Rounds), cmp.Compare(a.Salt, b.Salt))
-	})
+	u.refused = slices.SortedFunc(maps.Values(refused), func(a, b Refusal) int { return cmp.Compare(a.Line, b.Line) })
+	u.kinds = kindsOf(u.hashes)
 	return u, nil
 }
 
-// assess returns the hash at the start of the field behind the colon, and the
-// effort it takes; ok is false if nobody can log in with it.
-func (w accepted) assess(field []byte) (effort crypt.Effort, hash []byte, ok bool) {
-	effort, n := crypt.Assess(field)
-	if effort.Scheme == crypt.Bcrypt {
-		ok = effort.Rounds <= w.maxCost
-	} else {
-		ok = n > 0 && w.legacy
+// shown returns the name, unless it may be a hash in the wrong place.
+func shown(user string) string {
+	if strings.ContainsAny(user, "${") {
+		return "[hidden]"
 	}
-	return effort, field[:n], ok
+	return user
 }
 
-// hash returns that of the user; ok is false if there is none, or none that can
-// be logged in with.
-func (u *users) hash(user string) (hash string, ok bool) {
-	field, ok := u.fields[user]
-	if !ok {
-		return "", false
+func kindsOf(hashes map[string]string) []kind {
+	byEffort := make(map[crypt.Effort]kind)
+	for _, hash := range hashes {
+		effort, _ := crypt.Assess(hash)
+		byEffort[effort] = kind{effort, hash, byEffort[effort].users + 1}
 	}
-	_, text, ok := u.assess(field)
-	return string(text), ok
+	return slices.SortedFunc(maps.Values(byEffort), func(a, b kind) int {
+		return cmp.Or(
+			cmp.Compare(a.effort.Scheme, b.effort.Scheme),
+			cmp.Compare(a.effort.Rounds, b.effort.Rounds),
+			cmp.Compare(a.effort.Salt, b.effort.Salt),
+		)
+	})
 }
 
-// decoy returns the hash to compare with for a user who is missing, or none if
-// nobody can log in. Draw, from 0 to the highest number, selects it by the place
-// in a line of all users, sorted by the kind of their hashes. So an edit changes
-// the kind that is drawn only near where one kind ends and the next begins.
+// has reports whether these are the users of the text.
+func (u *users) has(text []byte) bool { return u.sum == sha256.Sum256(text) }
+
+// decoy returns the hash to compare with for an unknown user, or "" if nobody can
+// log in. It picks each kind as often as the users have it: draw, between 0 and
+// the highest number, is a place in a queue of all users, sorted by kind. So an
+// edit of the file changes the pick for few names only.
 func (u *users) decoy(draw uint64) string {
-	place, _ := bits.Mul64(draw, uint64(u.total))
-	at := int(place)
+	place, _ := bits.Mul64(draw, uint64(len(u.hashes)))
 	for _, k := range u.kinds {
-		if at < k.users {
+		if place < uint64(k.users) {
 			return k.hash
 		}
-		at -= k.users
+		place -= uint64(k.users)
 	}
 	return ""
 }

@@ -1,6 +1,7 @@
 package basicauth
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -21,42 +22,75 @@ func FuzzUsers(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		file, err := htpasswd.Parse(text)
-		which := accepted{maxCost: 10, legacy: len(text)%2 == 0}
-		u, newErr := newUsers(text, which)
+		r := rule{schemes: verifiable[:1+len(text)%2], maxCost: 10} // bcrypt, or bcrypt and apr1
+		u, newErr := newUsers(text, r)
 		require.Equal(t, err, newErr)
 		if err != nil {
 			require.Nil(t, u)
 			return
 		}
-		want := map[crypt.Effort]int{}
+		want, refused := map[crypt.Effort]int{}, 0
 		for user := range file.Users() {
 			e, ok := file.Lookup(user)
 			require.True(t, ok)
 			effort, n := crypt.Assess(e.Hash.Encoded())
-			ok = n > 0 && (effort.Scheme != crypt.Bcrypt && which.legacy || effort.Scheme == crypt.Bcrypt && effort.Rounds <= 10)
-			hash, has := u.hash(user)
+			ok = htpasswd.ValidateUser(user) == nil && n > 0 && effort.Rounds <= 10 &&
+				slices.Contains(r.schemes, htpasswd.Scheme(effort.Scheme))
+			hash, has := u.hashes[user]
 			require.Equal(t, ok, has, "%q", user)
 			if ok {
-				require.Equal(t, e.Hash.Encoded(), hash, "%q", user)
+				require.Equal(t, e.Hash.Encoded()[:n], hash, "%q", user)
 				want[effort]++
+			} else {
+				refused++
 			}
 		}
+		require.Len(t, u.refused, refused)
 		for _, name := range []string{"", "a", "b", "#", "a:", "nobody", string(text)} {
 			if _, ok := file.Lookup(name); !ok {
-				_, ok := u.hash(name)
-				require.False(t, ok, "%q", name)
+				require.NotContains(t, u.hashes, name)
 			}
 		}
 		total := 0
 		for _, k := range u.kinds {
-			require.Equal(t, want[k.Effort], k.users)
+			require.Equal(t, want[k.effort], k.users)
 			effort, n := crypt.Assess(k.hash)
-			require.Equal(t, k.Effort, effort)
+			require.Equal(t, k.effort, effort)
 			require.Equal(t, len(k.hash), n)
 			total += k.users
-			delete(want, k.Effort)
+			delete(want, k.effort)
 		}
 		require.Empty(t, want)
-		require.Equal(t, u.total, total)
+		require.Equal(t, len(u.hashes), total)
 	})
+}
+
+func TestRefusals(t *testing.T) {
+	text := "elton:" + ofCost(4) + "\nfrancis:" + ofCost(4) + "\n" +
+		"francis:$apr1$39q02AtV$GcO5CSjo/G0YFNm3dvv5z.\n" + // the last line counts
+		"costly:" + ofCost(16) + "\nplain:d0cker\n:" + ofCost(4) + "\n" +
+		ofCost(4) + ":swapped\nback:x\nback:" + ofCost(4) + "\n" +
+		"rounds:$5$rounds=99999999$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5\n"
+	r, err := newRule([]htpasswd.Scheme{htpasswd.Bcrypt, "sha256-crypt"}, 0)
+	require.NoError(t, err)
+	u, err := newUsers([]byte(text), r)
+	require.NoError(t, err)
+	require.Len(t, u.hashes, 2)
+	require.Equal(t, []Refusal{
+		{"francis", 3, "the scheme apr1 is not accepted"},
+		{"costly", 4, "the bcrypt cost 16 is above the limit of 15"},
+		{"plain", 5, "no hash of a known scheme"},
+		{"", 6, "invalid user name: it is empty"},
+		{"[hidden]", 7, "no hash of a known scheme"},
+		{"rounds", 10, "the sha256-crypt hash is malformed or too expensive"},
+	}, u.refused)
+}
+
+func TestSchemesThatCannotBeVerified(t *testing.T) {
+	for _, scheme := range []htpasswd.Scheme{"", "plain", "yescrypt", "sha"} {
+		a := &Authenticator{Path: "testdata/registry.htpasswd", Schemes: []htpasswd.Scheme{htpasswd.Bcrypt, scheme}}
+		require.ErrorContains(t, a.Reload(t.Context()), "cannot be verified")
+		require.ErrorContains(t, a.Verify(t.Context(), "elton", "d0cker"), "cannot be verified")
+		require.ErrorContains(t, a.Load(nil), "cannot be verified")
+	}
 }

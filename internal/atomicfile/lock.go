@@ -2,67 +2,230 @@ package atomicfile
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-
-	"github.com/gofrs/flock"
+	"strings"
+	"time"
+	"unicode/utf8"
 )
 
-// Lock waits until nobody else holds the lock of path, and takes it; the system
-// frees it when the process ends, however it does. The error is the context's
-// where that ended the wait.
-//
-// The lock is a file of its own beside path, as path itself is replaced: who
-// waits for a lock on the old file would get one that guards nothing. For the
-// same reason it is never removed. Its owner, group and mode are those of path,
-// or perm where there is none yet, so that whoever can edit one can lock the other.
-func Lock(ctx context.Context, path string, perm fs.FileMode) (unlock func(), err error) {
-	name := sibling(path, ".lock")
-	if err := prepareLock(name, path, perm); err != nil {
-		return nil, err
-	}
-	lock := flock.New(name, flock.SetFlag(os.O_RDONLY|noFollow))
-	free, err := lock.TryLock() // also where there is no time to wait
-	if err == nil && !free {
-		_, err = lock.TryLockContext(ctx, lockPoll)
-	}
-	if err != nil {
-		if ctx.Err() != nil {
-			err = fmt.Errorf("lock %s: %w", name, err)
+// maxName is the length of a file's name, in bytes, that file systems take.
+const maxName = 255
+
+// sibling names a file of ours beside the data file.
+func (t *target) sibling(suffix string) string {
+	name := t.name
+	if len(name) > maxName-len(temporarySuffix)-40 { // with the random part
+		sum := sha256.Sum256([]byte(name))
+		n := maxName - len(temporarySuffix) - 60
+		for !utf8.RuneStart(name[n]) {
+			n--
 		}
-		return nil, err
+		name = name[:n] + "-" + hex.EncodeToString(sum[:8])
 	}
-	return func() { _ = lock.Unlock() }, nil
+	return "." + name + suffix
 }
 
-// prepareLock makes the lock file where it is missing. It is never opened
-// through a link, which someone may have planted to have another file created
-// or its owner changed.
-func prepareLock(name, path string, perm fs.FileMode) error {
-	data, err := os.Lstat(path)
-	if err == nil {
-		perm = data.Mode().Perm()
+// A fileLock is an exclusive lock of an open file. The system frees it when the
+// process ends, however it does.
+type fileLock struct {
+	t    *target
+	name string
+	f    *os.File
+}
+
+func (l *fileLock) release() {
+	if l == nil {
+		return
 	}
-	if info, err := os.Lstat(name); err == nil && !info.Mode().IsRegular() {
-		return &fs.PathError{Op: "lock", Path: name, Err: ErrNotRegular}
-	}
-	f, err := os.OpenFile(name, os.O_RDONLY|os.O_CREATE|noFollow, perm)
+	_ = unlock(l.f)
+	_ = l.f.Close()
+}
+
+// holds returns errLost unless the name still leads to the locked file.
+func (l *fileLock) holds() error {
+	mine, err := l.f.Stat()
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	now, err := l.t.dir.Lstat(l.name)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(mine, now) {
+		return errLost
+	}
+	return err
+}
+
+// lock takes the lock of the file, which is a file of its own: the data file is
+// replaced, so who waits for a lock on it would get one that guards nothing. For
+// the same reason it is not removed.
+func (u *update) lock(ctx context.Context) (*fileLock, error) {
+	return u.take(ctx, u.sibling(".lock"), u.openLock)
+}
+
+// lockData locks the data file itself, for edits in place through different names
+// of it. It returns nil if there is none yet.
+func (u *update) lockData(ctx context.Context) (*fileLock, error) {
+	l, err := u.take(ctx, u.name, func(ctx context.Context, _ string) (*os.File, error) {
+		f, err := u.openData(ctx, os.O_RDWR)
+		if errors.Is(err, errChanged) {
+			return nil, errLost
+		}
+		return f, err
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return l, err
+}
+
+// take opens the file with that name and waits for its lock. Open returns errLost
+// if it should be called again.
+func (u *update) take(ctx context.Context, name string, open func(ctx context.Context, name string) (*os.File, error)) (*fileLock, error) {
+	for range maxLost {
+		f, err := open(ctx, name)
+		if errors.Is(err, errLost) {
+			continue
+		}
+		if err != nil {
+			return nil, lockError(u.target, err)
+		}
+		l := &fileLock{u.target, name, f}
+		if err := wait(ctx, f); err != nil {
+			_ = f.Close()
+			if ctx.Err() != nil {
+				return nil, fmt.Errorf("wait for another edit of %s: %w", u.path, err)
+			}
+			return nil, lockError(u.target, err)
+		}
+		err = l.holds()
+		if err == nil {
+			return l, nil
+		}
+		l.release()
+		if !errors.Is(err, errLost) {
+			return nil, lockError(u.target, err)
+		}
+	}
+	return nil, u.fail("edit", ErrConflict)
+}
+
+// lockError blames what a person knows: the data file, whose permissions the
+// lock file has, unless the error names what it is about.
+func lockError(t *target, err error) error {
+	var named *namedError
+	if errors.As(err, &named) {
+		return &fs.PathError{Op: named.op, Path: named.path, Err: cause(named.err)}
+	}
+	return t.fail("edit", err)
+}
+
+// A namedError is about another file than the data file.
+type namedError struct {
+	op, path string
+	err      error
+}
+
+func (e *namedError) Error() string { return e.op + " " + e.path + ": " + e.err.Error() }
+func (e *namedError) Unwrap() error { return e.err }
+
+// wait takes the lock of f as soon as it is free. The end of ctx ends the wait.
+func wait(ctx context.Context, f *os.File) error {
+	for {
+		free, err := tryLock(f)
+		if free || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(lockPoll):
+		}
+	}
+}
+
+// openLock opens the lock file, or makes it. It is opened for writing, so that
+// who can only read the data file cannot lock it; it is never opened through a
+// link; and it is opened without O_CREATE if it is there, which in a directory
+// like /tmp fails for a file of somebody else.
+func (u *update) openLock(ctx context.Context, name string) (*os.File, error) {
+	data, err := u.dir.Lstat(u.name)
+	mode := u.Mode
+	switch {
+	case err == nil:
+		mode = data.Mode().Perm()
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	}
+	was, err := u.dir.Lstat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return u.createLock(ctx, name, data, lockMode(mode))
+	case err != nil:
+		return nil, err
+	case !was.Mode().IsRegular():
+		return nil, &namedError{"lock", u.beside(name), ErrLockName}
+	}
+	var f *os.File
+	err = retry(ctx, func() (err error) {
+		f, err = u.dir.OpenFile(name, os.O_RDWR|noWait, 0)
+		return err
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, errLost
+	}
+	if err != nil {
+		return nil, err
+	}
 	info, err := f.Stat()
+	if err == nil && !os.SameFile(was, info) {
+		err = errLost
+	}
 	if err != nil {
-		return err
+		_ = f.Close()
+		return nil, err
 	}
-	if !info.Mode().IsRegular() {
-		return &fs.PathError{Op: "lock", Path: name, Err: ErrNotRegular}
-	}
-	// Not through a second name, which may have been given to a file that matters.
+	// Whoever cannot do this has opened the file, which is all that a lock needs. A
+	// file with a second name may be one that matters.
 	if !isShared(info) {
-		// Whoever cannot do this has opened the file, which is all a lock needs.
-		_ = setOwnerAndMode(f, info, data, perm)
+		_ = setOwnerAndMode(f, info, data, lockMode(mode))
 	}
-	return nil
+	return f, nil
+}
+
+func (u *update) createLock(ctx context.Context, name string, data fs.FileInfo, mode fs.FileMode) (*os.File, error) {
+	var f *os.File
+	err := retry(ctx, func() (err error) {
+		f, err = u.dir.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+		return err
+	})
+	if errors.Is(err, fs.ErrExist) {
+		return nil, errLost
+	}
+	if err != nil {
+		return nil, &namedError{"create a file in", u.dir.Name(), err}
+	}
+	if info, err := f.Stat(); err == nil {
+		_ = setOwnerAndMode(f, info, data, mode)
+	}
+	hide(f)
+	return f, nil
+}
+
+// lockMode lets those use the lock who may write the data file.
+func lockMode(data fs.FileMode) fs.FileMode {
+	write := data & 0o222
+	return 0o600 | write | write<<1
+}
+
+// beside is the path of a file in the directory of the target, for errors.
+func (t *target) beside(name string) string {
+	dir := t.dir.Name()
+	if !strings.HasSuffix(dir, string(os.PathSeparator)) {
+		dir += string(os.PathSeparator)
+	}
+	return strings.TrimPrefix(dir+name, "."+string(os.PathSeparator))
 }

@@ -1,156 +1,154 @@
 package atomicfile
 
 import (
+	"context"
 	"errors"
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"runtime"
-	"slices"
-	"sync"
-
-	"github.com/registryctl/registryctl/internal/hugepages"
+	"strings"
 )
 
-// ErrNotRegular is returned for a file that an edit could not replace: a folder,
-// a device, a pipe.
-var ErrNotRegular = errors.New("not a regular file")
-
-// maxLinks is how many symbolic links Linux follows in a row.
-const maxLinks = 40
-
-// Resolve follows the symbolic links that path ends in, so that an edit replaces
-// the file that they lead to and they stay. What they lead to need not exist.
-func Resolve(path string) (string, error) {
-	for range maxLinks {
-		target, err := os.Readlink(path)
-		if err != nil {
-			// Not a link, or nothing is there: both are for the caller to see.
-			return path, nil
-		}
-		if !filepath.IsAbs(target) {
-			// As the system does: relative to the folder that the link is really in.
-			// "x/.." is not dropped, since x may be a link itself.
-			dir, err := filepath.EvalSymlinks(folder(path))
-			if err != nil {
-				return "", err
-			}
-			target = dir + string(filepath.Separator) + target
-		}
-		path = target
+// Read returns what the file at path holds, be it a regular file or not. It
+// follows symbolic links and waits for no lock: it sees the text before or after
+// an Update that replaces the file, never a part of it.
+func Read(path string) (string, error) {
+	f, err := openToRead(path)
+	if err != nil {
+		return "", err
 	}
-	return "", &fs.PathError{Op: "open", Path: path, Err: errors.New("too many levels of symbolic links")}
+	defer f.Close()
+	s, err := readAll(f)
+	if err != nil {
+		return "", err
+	}
+	return s.text, nil
 }
 
-// folder is the folder of path, as the system understands it: unlike
-// filepath.Dir it leaves "x/.." in it alone.
-func folder(path string) string {
-	dir, _ := filepath.Split(path)
-	if dir == "" {
-		return "."
+// ReadToWatch returns what the file at path holds, and which file in which state
+// that was, for [SameState] to tell whether it is worth reading again. Only a
+// regular file can be watched; symbolic links are followed.
+//
+// The error is [ErrConflict] if the file was written to while it was read, so that
+// the text may be incomplete or a mixture. It does no harm if a new file takes
+// the place of this one meanwhile.
+func ReadToWatch(path string) (string, fs.FileInfo, error) {
+	// Before it is opened: to open a pipe waits for its other end.
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", nil, err
 	}
-	return dir
+	if !info.Mode().IsRegular() {
+		return "", nil, &fs.PathError{Op: "read", Path: path, Err: ErrNotRegular}
+	}
+	f, err := openToRead(path)
+	if err != nil {
+		return "", nil, err
+	}
+	defer f.Close()
+	s, err := readAll(f)
+	if err == nil && !s.whole {
+		err = &fs.PathError{Op: "read", Path: path, Err: ErrConflict}
+	}
+	if err != nil {
+		return "", nil, err
+	}
+	return s.text, s.info, nil
 }
 
-// Read returns what path holds, be it a regular file or not.
-func Read(path string) ([]byte, error) {
-	f, err := openToRead(path, 0)
+// SameState reports whether now is the file that was read, and has not been
+// written to or changed otherwise since: identity, size, modification time and,
+// where the system has it, the time of the last change of any kind are the same.
+func SameState(read, now fs.FileInfo) bool {
+	return read != nil && now != nil && os.SameFile(read, now) && read.Size() == now.Size() &&
+		read.ModTime().Equal(now.ModTime()) && sameChangeTime(read, now)
+}
+
+// A snapshot is what a file held when it was read.
+type snapshot struct {
+	text  string
+	info  fs.FileInfo // nil if there was no file
+	whole bool        // nobody wrote to it meanwhile
+}
+
+func readAll(f *os.File) (*snapshot, error) {
+	before, err := f.Stat()
 	if err != nil {
 		return nil, err
 	}
+	var text strings.Builder
+	if before.Mode().IsRegular() {
+		text.Grow(int(before.Size()))
+	}
+	if _, err := io.Copy(&text, f); err != nil {
+		return nil, err
+	}
+	after, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	whole := SameState(before, after) && int64(text.Len()) == after.Size()
+	return &snapshot{text.String(), before, whole}, nil
+}
+
+// read reads the file of an edit. If it is missing and may be, the snapshot is
+// that of an empty one.
+func (t *target) read(ctx context.Context, mayBeMissing bool) (*snapshot, error) {
+	f, err := t.openData(ctx, os.O_RDONLY)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && mayBeMissing:
+		return &snapshot{whole: true}, nil
+	case errors.Is(err, errChanged):
+		return &snapshot{}, nil
+	case err != nil:
+		return nil, t.fail("open", err)
+	}
 	defer f.Close()
-	text, _, err := readAll(f)
-	return text, err
+	s, err := readAll(f)
+	if err != nil {
+		return nil, t.fail("read", err)
+	}
+	return s, nil
 }
 
-// ReadForEdit returns what path holds and which file that was, for Replace. Only
-// a regular file can be edited.
-func ReadForEdit(path string) ([]byte, fs.FileInfo, error) {
-	if err := Editable(path); err != nil {
-		return nil, nil, err
-	}
-	f, err := openToRead(path, noFollow)
+// openData opens the file of an edit. The error is errChanged if its name led to
+// another file meanwhile.
+func (t *target) openData(ctx context.Context, flag int) (*os.File, error) {
+	info, err := t.dir.Lstat(t.name)
 	if err != nil {
-		return nil, nil, err
-	}
-	defer f.Close()
-	return readAll(f)
-}
-
-func readAll(f *os.File) ([]byte, fs.FileInfo, error) {
-	info, err := f.Stat()
-	if err != nil {
-		return nil, nil, err
-	}
-	// One more than its size, so that the end is seen without growing.
-	text := make([]byte, info.Size(), info.Size()+1)
-	hugepages.Prefer(text)
-	n, err := fill(f, text)
-	if err != nil {
-		return nil, nil, err
-	}
-	text = text[:n]
-	if n > 0 {
-		if _, err := f.Seek(int64(n), io.SeekStart); err != nil {
-			return nil, nil, err
-		}
-	}
-	for {
-		n, err := f.Read(text[len(text):cap(text)])
-		text = text[:len(text)+n]
-		if errors.Is(err, io.EOF) {
-			return text, info, nil
-		}
-		if err != nil {
-			return nil, nil, err
-		}
-		if len(text) == cap(text) {
-			text = append(text, 0)[:len(text)]
-		}
-	}
-}
-
-// fill reads the beginning of a large file into text, on every core, and returns
-// how much of text that is: less than all where the file is shorter. What takes
-// long is memory that is touched for the first time, and each core has its own.
-func fill(f io.ReaderAt, text []byte) (int, error) {
-	const worthIt = 1 << 20 // bytes; for fewer nothing is read
-	parts := slices.Collect(slices.Chunk(text, max(worthIt, 1+len(text)/runtime.GOMAXPROCS(0))))
-	if len(parts) < 2 {
-		return 0, nil
-	}
-	lengths, errs := make([]int, len(parts)), make([]error, len(parts))
-	var group sync.WaitGroup
-	from := int64(0)
-	for i, part := range parts {
-		at := from
-		from += int64(len(part))
-		group.Go(func() { lengths[i], errs[i] = f.ReadAt(part, at) })
-	}
-	group.Wait()
-	n := 0
-	for i, err := range errs {
-		n += lengths[i]
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return 0, err
-		}
-	}
-	return n, nil
-}
-
-// Editable returns nil for a regular file. It looks before the file is opened:
-// opening a pipe waits for its other end.
-func Editable(path string) error {
-	info, err := os.Lstat(path)
-	if err != nil {
-		return err
+		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return &fs.PathError{Op: "edit", Path: path, Err: ErrNotRegular}
+		return nil, ErrNotRegular
+	}
+	var f *os.File
+	err = retry(ctx, func() (err error) {
+		f, err = t.dir.OpenFile(t.name, flag|noWait, 0)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if now, err := f.Stat(); err != nil || !os.SameFile(info, now) {
+		_ = f.Close()
+		if err == nil {
+			err = errChanged
+		}
+		return nil, err
+	}
+	return f, nil
+}
+
+// unchanged returns errChanged unless the file is still the one of the snapshot.
+func (t *target) unchanged(s *snapshot) error {
+	now, err := t.dir.Lstat(t.name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && s.info == nil:
+		return nil
+	case errors.Is(err, fs.ErrNotExist) || err == nil && !SameState(s.info, now):
+		return errChanged
+	case err != nil:
+		return t.fail("open", err)
 	}
 	return nil
 }

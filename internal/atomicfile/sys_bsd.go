@@ -1,16 +1,25 @@
-//go:build darwin || freebsd
+//go:build darwin || freebsd || netbsd || openbsd
 
 package atomicfile
 
 import (
-	"io/fs"
 	"os"
-	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// setAccessList does nothing: x/sys has no access lists for these systems.
-func setAccessList(*os.File, string, fs.FileInfo) error { return nil }
+// copyXattrs does nothing: x/sys has no access lists for these systems.
+func copyXattrs(*os.File, *os.File) error { return nil }
 
-func sameChangeTime(a, b fs.FileInfo) bool {
-	return a.Sys().(*syscall.Stat_t).Ctimespec == b.Sys().(*syscall.Stat_t).Ctimespec
+func setModTime(f *os.File, t time.Time) error {
+	now := unix.NsecToTimeval(time.Now().UnixNano())
+	return unix.Futimes(int(f.Fd()), []unix.Timeval{now, unix.NsecToTimeval(t.UnixNano())})
 }
+
+func touch(f *os.File) error { return unix.Futimes(int(f.Fd()), nil) }
+
+func changeTime(s *unix.Stat_t) unix.Timespec { return s.Ctim }
+
+// isProc is for Linux.
+func isProc(int) bool { return false }

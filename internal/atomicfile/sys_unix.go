@@ -1,8 +1,9 @@
-//go:build unix
+//go:build linux || darwin || freebsd || netbsd || openbsd
 
 package atomicfile
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -12,89 +13,123 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// noFollow opens a file only if its name is no link, and does not wait for the
-// other end if it is a pipe.
-const noFollow = unix.O_NOFOLLOW | unix.O_NONBLOCK
+// noWait does not wait for the other end of a pipe.
+const noWait = unix.O_NONBLOCK
 
 // lockPoll is how often a waiting edit looks whether the lock is free: about as
 // long as an edit holds it.
 const lockPoll = 5 * time.Millisecond
 
-func openToRead(path string, flag int) (*os.File, error) {
-	return os.OpenFile(path, os.O_RDONLY|flag, 0)
+// tryLock reports whether the lock of f was free, and takes it.
+func tryLock(f *os.File) (bool, error) {
+	for {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		switch {
+		case errors.Is(err, unix.EWOULDBLOCK):
+			return false, nil
+		case errors.Is(err, unix.ENOSYS), errors.Is(err, unix.ENOTSUP), errors.Is(err, unix.EOPNOTSUPP):
+			return false, errors.ErrUnsupported
+		case errors.Is(err, unix.EINTR):
+			continue
+		}
+		return err == nil, err
+	}
 }
 
-func rename(from, to string) error { return os.Rename(from, to) }
+func unlock(f *os.File) error { return unix.Flock(int(f.Fd()), unix.LOCK_UN) }
 
-// A dir is a folder that is open to be synced.
-type dir struct{ f *os.File }
+// retry is for Windows, where programs keep others from a file.
+func retry(_ context.Context, op func() error) error { return op() }
 
-func openDir(name string) (dir, error) {
-	f, err := os.Open(name)
-	return dir{f}, err
-}
+func openToRead(path string) (*os.File, error) { return os.Open(path) }
 
-func (d dir) close() { _ = d.f.Close() }
+func rename(dir *os.Root, from, to string) error { return dir.Rename(from, to) }
 
-// sync makes a rename in the folder durable.
-func (d dir) sync() error {
-	// Some network file systems do not sync folders, and say so with EINVAL.
-	if err := d.f.Sync(); err != nil && !errors.Is(err, unix.EINVAL) {
+func remove(dir *os.Root, name string) error { return dir.Remove(name) }
+
+func openToSync(dir *os.Root) (*os.File, error) { return dir.Open(".") }
+
+// syncRename makes a rename in the directory durable.
+func syncRename(_ *os.Root, dir *os.File, _ string) error {
+	// Some network file systems do not sync directories, and say so with EINVAL.
+	if err := dir.Sync(); err != nil && !errors.Is(err, unix.EINVAL) {
 		return err
 	}
 	return nil
 }
 
+// hide is for Windows: here the dot hides the lock file.
+func hide(*os.File) {}
+
 // isShared reports whether a file has another name, under which it may be
 // anything.
 func isShared(info fs.FileInfo) bool { return info.Sys().(*syscall.Stat_t).Nlink > 1 }
 
-// settleTime is for Windows: elsewhere each write sets the time at once.
+// settleTime is for Windows: here each write sets the time at once.
 func settleTime(*os.File) error { return nil }
 
-// setTime makes f newer than old by step. Only its owner can choose the time;
-// whoever may write it, as in place, lets the step pass and sets it to now.
+// setTime makes f newer than old by step. Only its owner can choose the time; who
+// may only write it, as in place, lets the step pass and sets it to now.
 func setTime(f *os.File, old time.Time, step time.Duration) error {
-	err := os.Chtimes(f.Name(), time.Time{}, old.Add(step))
+	err := setModTime(f, old.Add(step))
 	if !errors.Is(err, unix.EPERM) {
 		return err
 	}
 	time.Sleep(step)
-	return unix.Utimes(f.Name(), nil)
+	return touch(f)
 }
 
-// setAttributes gives the new file f the owner, group, mode and access list of
-// the old one, or the mode perm where there is none.
-func setAttributes(f *os.File, path string, old fs.FileInfo, perm fs.FileMode) error {
-	if old != nil {
-		perm = old.Mode().Perm()
-	}
+// copyAttributes gives the new file f the owner, group, access list and further
+// attributes of the old one, if there is one, and the mode.
+func copyAttributes(f, old *os.File, mode fs.FileMode) error {
 	info, err := f.Stat()
 	if err != nil {
 		return err
 	}
-	if err := setOwnerAndMode(f, info, old, perm); err != nil {
-		return err
-	}
-	return setAccessList(f, path, old)
-}
-
-// setOwnerAndMode changes f, which is info, where it differs from the owner of
-// like and from perm. Like may be nil.
-func setOwnerAndMode(f *os.File, info, like fs.FileInfo, perm fs.FileMode) error {
-	if like != nil {
-		want, is := owner(like), owner(info)
-		if want != is {
-			if err := f.Chown(int(want.uid), int(want.gid)); err != nil {
-				return err
-			}
+	var like fs.FileInfo
+	if old != nil {
+		if like, err = old.Stat(); err != nil {
+			return err
 		}
 	}
-	if info.Mode().Perm() == perm {
+	if err := setOwner(f, info, like); err != nil {
+		return err
+	}
+	if err := copyXattrs(f, old); err != nil {
+		return err
+	}
+	// Last, since an access list is a part of the mode.
+	if info, err = f.Stat(); err != nil {
+		return err
+	}
+	return setMode(f, info, mode)
+}
+
+// setOwnerAndMode changes f, which is info, if its owner is not that of like, or
+// its mode not that mode. Like may be nil.
+func setOwnerAndMode(f *os.File, info, like fs.FileInfo, mode fs.FileMode) error {
+	if err := setOwner(f, info, like); err != nil {
+		return err
+	}
+	return setMode(f, info, mode)
+}
+
+func setOwner(f *os.File, info, like fs.FileInfo) error {
+	if like == nil || owner(like) == owner(info) {
 		return nil
 	}
-	return f.Chmod(perm)
+	want := owner(like)
+	return f.Chown(int(want.uid), int(want.gid))
 }
+
+func setMode(f *os.File, info fs.FileInfo, mode fs.FileMode) error {
+	if !modeDiffers(info, mode) {
+		return nil
+	}
+	return f.Chmod(mode)
+}
+
+func modeDiffers(info fs.FileInfo, mode fs.FileMode) bool { return info.Mode().Perm() != mode }
 
 type ids struct{ uid, gid uint32 }
 

@@ -60,7 +60,7 @@ func TestReadToWatch(t *testing.T) {
 	testserver.Symlink(t, "file", link)
 	text, info, err := ReadToWatch(link)
 	require.NoError(t, err)
-	assert.Equal(t, "text", string(text))
+	assert.Equal(t, "text", text)
 	now, err := os.Stat(path)
 	require.NoError(t, err)
 	assert.True(t, SameState(info, now), "of the file and not of the link")
@@ -95,5 +95,5 @@ func TestReadToWatchNoticesAWriter(t *testing.T) {
 	}
 	close(stop)
 	require.NoError(t, <-stopped)
-	assert.ErrorIs(t, err, ErrChanged)
+	assert.ErrorIs(t, err, ErrConflict)
 }

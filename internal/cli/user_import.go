@@ -186,7 +186,10 @@ func (c *userImport) read(ctx context.Context, format string) ([]userlist.User, 
 	var err error
 	switch {
 	case c.list != "-":
-		text, err = await(ctx, func() ([]byte, error) { return atomicfile.Read(c.list) })
+		text, err = await(ctx, func() ([]byte, error) {
+			list, err := atomicfile.Read(c.list)
+			return []byte(list), err
+		})
 	case isTerminal(c.app.in):
 		return nil, fail(exitUsage, "name a file, or pipe the list into the command", "no list to import")
 	default:

@@ -11,8 +11,8 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -20,6 +20,8 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
+
+	"github.com/registryctl/registryctl/internal/atomicfile"
 )
 
 const (
@@ -98,23 +100,24 @@ func newCACertificate(key *ecdsa.PrivateKey) ([]byte, error) {
 
 // openPEM reads a file that holds one block, or creates it with what generate returns.
 func openPEM[T any](ctx context.Context, path string, mode fs.FileMode, parse func(der []byte) (T, error), generate func() (*pem.Block, error)) (value T, err error) {
-	text, err := os.ReadFile(path)
+	text, err := atomicfile.Read(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		block, err := generate()
-		if err != nil {
-			return value, err
-		}
-		if err := create(ctx, path, mode, pem.EncodeToMemory(block)); err != nil {
-			return value, err
-		}
-		text, err = os.ReadFile(path)
-		if err != nil {
-			return value, err
-		}
-	} else if err != nil {
+		_, err = atomicfile.Update(ctx, path, atomicfile.Options{Create: true, Mode: mode}, func(now string) (io.WriterTo, error) {
+			if text = now; now != "" {
+				return nil, nil // another server was faster
+			}
+			block, err := generate()
+			if err != nil {
+				return nil, err
+			}
+			text = string(pem.EncodeToMemory(block))
+			return strings.NewReader(text), nil
+		})
+	}
+	if err != nil {
 		return value, err
 	}
-	block, _ := pem.Decode(text)
+	block, _ := pem.Decode([]byte(text))
 	if block == nil {
 		return value, fmt.Errorf("%s: want PEM", path)
 	}
@@ -122,29 +125,6 @@ func openPEM[T any](ctx context.Context, path string, mode fs.FileMode, parse fu
 		return value, fmt.Errorf("%s: %w", path, err)
 	}
 	return value, nil
-}
-
-// create writes a new file, unless somebody else has meanwhile.
-func create(_ context.Context, path string, mode fs.FileMode, text []byte) error {
-	temporary, err := os.CreateTemp(filepath.Dir(path), ".token-*.tmp")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(temporary.Name()) }()
-	defer temporary.Close()
-	if _, err := temporary.Write(text); err != nil {
-		return err
-	}
-	if err := temporary.Chmod(mode); err != nil {
-		return err
-	}
-	if err := temporary.Sync(); err != nil {
-		return err
-	}
-	if err := os.Link(temporary.Name(), path); !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	return nil
 }
 
 // A signer signs tokens with a key that lives only in memory and is replaced after

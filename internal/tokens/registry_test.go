@@ -315,7 +315,7 @@ func (l *lab) testTwoServers(t *testing.T) {
 
 // Each edit counts for the next token.
 func (l *lab) testEdits(t *testing.T) {
-	defer l.server.setRights(t, rightsText)
+	defer func() { l.server.setRights(t, rightsText) }()
 	for i := range 300 {
 		text, status := rightsText, http.StatusUnauthorized
 		if i%2 == 0 {

@@ -72,7 +72,7 @@ func (r *Rights) read() bool {
 	}
 	same := r.file != nil && atomicfile.SameState(r.file, file)
 	r.file, r.found = file, true
-	parsed, err := access.Parse(string(text))
+	parsed, err := access.Parse(text)
 	if err != nil {
 		r.err = fmt.Errorf("%s: %w", r.path, err)
 		return true

@@ -29,6 +29,7 @@ import (
 
 	"github.com/registryctl/registryctl/htpasswd/basicauth"
 	"github.com/registryctl/registryctl/internal/access"
+	"github.com/registryctl/registryctl/internal/atomicfile"
 )
 
 const password = "d0cker123"
@@ -89,9 +90,9 @@ func (s *testServer) setClock(off time.Duration) { s.clock.Store(int64(off)) }
 // setRights replaces the access file, as an edit does.
 func (s *testServer) setRights(t testing.TB, text string) {
 	t.Helper()
-	file := filepath.Join(s.dir, "registry.access")
-	require.NoError(t, os.WriteFile(file+".new", []byte(text), 0o600))
-	require.NoError(t, os.Rename(file+".new", file))
+	_, err := atomicfile.Update(t.Context(), filepath.Join(s.dir, "registry.access"), atomicfile.Options{Create: true},
+		func(string) (io.WriterTo, error) { return strings.NewReader(text), nil })
+	require.NoError(t, err)
 }
 
 func (s *testServer) get(user, password, query string) *httptest.ResponseRecorder {

@@ -1,0 +1,10 @@
+package atomicfile
+
+import (
+	"io/fs"
+	"syscall"
+)
+
+func sameChangeTime(a, b fs.FileInfo) bool {
+	return a.Sys().(*syscall.Stat_t).Ctim == b.Sys().(*syscall.Stat_t).Ctim
+}
