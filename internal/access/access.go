@@ -30,6 +30,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -111,8 +112,10 @@ const (
 	All    Action = "all" // all of these; for ** also the catalog
 )
 
-// Actions are all there are.
-var Actions = []Action{Pull, Push, Delete, All}
+var actions = []Action{Pull, Push, Delete, All}
+
+// Valid reports whether there is such an action.
+func (a Action) Valid() bool { return slices.Contains(actions, a) }
 
 func (a Action) includes(b Action) bool {
 	return a == b || a == All || a == Push && b == Pull
@@ -137,11 +140,14 @@ type ParseError struct {
 func (e *ParseError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e.Err) }
 func (e *ParseError) Unwrap() error { return e.Err }
 
-// A Grant allows the subject an action in the repositories that the patterns match.
+// A Grant is what a line says: the subject may do the action in the repositories that
+// the patterns match. In the definition of a group the action is empty, and there are
+// members instead of patterns.
 type Grant struct {
 	Subject  Subject
 	Action   Action
 	Patterns []string
+	Members  []string
 	Line     int // counts from 1, in the text as it is when the Grant is returned
 }
 
@@ -201,7 +207,7 @@ func parseLine(text string, first bool) (line, error) {
 		return l, checkDefinition(l)
 	}
 	l.action = Action(words[1].value)
-	if !slices.Contains(Actions, l.action) {
+	if !l.action.Valid() {
 		return l, ErrAction
 	}
 	if len(words) == 2 {
@@ -316,19 +322,25 @@ func (f *File) WriteTo(w io.Writer) (int64, error) {
 // Changed reports whether the text is another one than the one that was parsed.
 func (f *File) Changed() bool { return f.String() != f.original }
 
-// Grants returns the grants in the order of their lines.
-func (f *File) Grants() []Grant {
-	var grants []Grant
-	for i, l := range f.lines {
-		if l.action != "" {
-			grants = append(grants, l.grant(i+1))
+// All returns the grants and the definitions of groups in the order of their lines.
+func (f *File) All() iter.Seq[Grant] {
+	return func(yield func(Grant) bool) {
+		for i, l := range f.lines {
+			if l.subject != "" && !yield(l.grant(i+1)) {
+				return
+			}
 		}
 	}
-	return grants
 }
 
 func (l line) grant(number int) Grant {
-	return Grant{Subject: l.subject, Action: l.action, Patterns: l.values(), Line: number}
+	g := Grant{Subject: l.subject, Action: l.action, Line: number}
+	if l.isGroup() {
+		g.Members = l.values()
+	} else {
+		g.Patterns = l.values()
+	}
+	return g
 }
 
 func (l line) values() []string {

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -27,11 +28,12 @@ func TestParse(t *testing.T) {
 	assert.Equal(t, example, f.String())
 	assert.False(t, f.Changed())
 	assert.Equal(t, []Grant{
-		{"elton", All, []string{"**"}, 3},
-		{"@dev", Push, []string{"labs/**"}, 4},
-		{"ci", Push, []string{"labs/app", "tools/*"}, 5},
-		{"*", Pull, []string{"public/**"}, 6},
-	}, f.Grants())
+		{Subject: "@dev", Members: []string{"elton", "francis"}, Line: 2},
+		{Subject: "elton", Action: All, Patterns: []string{"**"}, Line: 3},
+		{Subject: "@dev", Action: Push, Patterns: []string{"labs/**"}, Line: 4},
+		{Subject: "ci", Action: Push, Patterns: []string{"labs/app", "tools/*"}, Line: 5},
+		{Subject: "*", Action: Pull, Patterns: []string{"public/**"}, Line: 6},
+	}, slices.Collect(f.All()))
 	assert.Equal(t, []int{2, 3}, f.Mentions("elton"))
 	assert.Empty(t, f.Mentions("@dev"))
 
@@ -105,10 +107,10 @@ func TestSubject(t *testing.T) {
 		assert.Equal(t, name, got)
 
 		f := parse(t, string(s)+" pull a\n@g = x "+string(s))
-		assert.Equal(t, s, f.Grants()[0].Subject)
+		assert.Equal(t, s, slices.Collect(f.All())[0].Subject)
 		assert.Equal(t, []int{1, 2}, f.Mentions(name))
 	}
-	assert.Equal(t, User("elton"), parse(t, `"elton" pull a`).Grants()[0].Subject, "quotes that are not needed")
+	assert.Equal(t, User("elton"), slices.Collect(parse(t, `"elton" pull a`).All())[0].Subject, "quotes that are not needed")
 
 	for arg, want := range map[string]Subject{"*": Everyone, "@users": Users, "@dev": "@dev", "elton": "elton", "el ton": `"el ton"`} {
 		s, err := ParseSubject(arg)
@@ -158,7 +160,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		assert.Equal(t, text, file.String())
-		for _, g := range file.Grants() {
+		for g := range file.All() {
 			if name, ok := g.Subject.UserName(); ok {
 				assert.Equal(t, g.Subject, User(name))
 			}
@@ -175,7 +177,7 @@ func FuzzParse(f *testing.F) {
 		// What the new name may do is what either could.
 		after := parse(t, renamed.String()).Rights()
 		for _, repository := range []string{"a", "labs/app", "public/x"} {
-			for _, action := range Actions[:3] {
+			for _, action := range actions[:3] {
 				either := before.Find(user, action, repository) != nil || before.Find(other, action, repository) != nil
 				assert.Equal(t, either, after.Find(other, action, repository) != nil, "%q %s %s", other, action, repository)
 			}

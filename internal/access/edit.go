@@ -13,7 +13,7 @@ import (
 //
 // The error is that of [CheckPattern] or [ErrUnknownGroup], and nothing is changed.
 func (f *File) Grant(s Subject, a Action, patterns ...string) error {
-	if !slices.Contains(Actions, a) {
+	if !a.Valid() {
 		return ErrAction
 	}
 	if s.IsGroup() && !f.defines(s) {

@@ -17,19 +17,18 @@ type rule struct {
 // Rights returns what the text says now.
 func (f *File) Rights() *Rights {
 	r := &Rights{rules: make(map[Subject][]rule), groups: make(map[string][]Subject)}
-	for i, l := range f.lines {
-		switch {
-		case l.isGroup():
-			for _, member := range l.values() {
-				r.groups[member] = append(r.groups[member], l.subject)
+	for g := range f.All() {
+		if g.Action == "" {
+			for _, member := range g.Members {
+				r.groups[member] = append(r.groups[member], g.Subject)
 			}
-		case l.action != "":
-			rule := rule{Grant: l.grant(i + 1)}
-			for _, p := range rule.Patterns {
-				rule.patterns = append(rule.patterns, newPattern(p))
-			}
-			r.rules[l.subject] = append(r.rules[l.subject], rule)
+			continue
 		}
+		rule := rule{Grant: g}
+		for _, p := range g.Patterns {
+			rule.patterns = append(rule.patterns, newPattern(p))
+		}
+		r.rules[g.Subject] = append(r.rules[g.Subject], rule)
 	}
 	return r
 }

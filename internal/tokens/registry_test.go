@@ -55,7 +55,7 @@ func startLab(t *testing.T, program string) *lab {
 func serve(t *testing.T, s *testServer, l net.Listener) string {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- s.Serve(ctx, l, "", "") }()
+	go func() { ended <- s.Serve(ctx, l) }()
 	t.Cleanup(func() {
 		stop()
 		assert.NoError(t, <-ended)

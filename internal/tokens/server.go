@@ -30,7 +30,6 @@ const (
 
 	maxScopes      = 100
 	maxHeaderBytes = 28 << 10 // net/http adds 4 KB
-	maxWait        = 10 * time.Second
 	stopWait       = 10 * time.Second
 )
 
@@ -69,14 +68,13 @@ func (s *Server) Handler() http.Handler {
 }
 
 // Serve answers on l until the context ends; then it accepts no more, and gives the
-// requests that are being answered 10 seconds to end. With certFile and keyFile it
-// serves TLS.
-func (s *Server) Serve(ctx context.Context, l net.Listener, certFile, keyFile string) error {
+// requests that are being answered 10 seconds to end.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	server := &http.Server{
 		Handler:           s.Handler(),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       15 * time.Second,
-		WriteTimeout:      maxWait + 15*time.Second,
+		WriteTimeout:      time.Minute, // basicauth waits for at most 10 seconds, then compares
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.Log.Handler(), slog.LevelWarn),
@@ -88,12 +86,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, certFile, keyFile st
 		stopped <- server.Shutdown(end)
 	})
 	defer stop()
-	var err error
-	if certFile == "" {
-		err = server.Serve(l)
-	} else {
-		err = server.ServeTLS(l, certFile, keyFile)
-	}
+	err := server.Serve(l)
 	if errors.Is(err, http.ErrServerClosed) {
 		err = <-stopped
 	}
@@ -175,9 +168,7 @@ func (s *Server) login(r *http.Request) (string, error) {
 	if !ok || user == "" {
 		return "", basicauth.ErrUnauthorized
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), maxWait)
-	defer cancel()
-	return user, s.Verify(ctx, user, password)
+	return user, s.Verify(r.Context(), user, password)
 }
 
 // codes are what clients show of an error, beside its message.

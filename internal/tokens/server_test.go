@@ -333,7 +333,7 @@ func TestServe(t *testing.T) {
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- s.Serve(ctx, l, "", "") }()
+	go func() { ended <- s.Serve(ctx, l) }()
 
 	// A header that is too large, and one that does not end, harm nobody else.
 	slow, err := net.Dial("tcp", l.Addr().String())
