@@ -70,8 +70,11 @@ func (f *flags) list(ctx context.Context, resource schema.GroupVersionResource, 
 }
 
 func (f *flags) listKeys(ctx context.Context) ([]string, error) {
-	store, _ := f.open(cli.ToRead)
-	object, err := store.(*secret).get(ctx)
+	text, err := f.open(cli.OpenOptions{Access: cli.ToRead})
+	if err != nil {
+		return nil, err
+	}
+	object, err := text.Store.(*secret).get(ctx)
 	if err != nil {
 		return nil, err
 	}

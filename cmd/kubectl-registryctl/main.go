@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"k8s.io/klog/v2"
 
 	"github.com/registryctl/registryctl/internal/cli"
@@ -29,17 +30,30 @@ func main() {
 	if strings.TrimSuffix(filepath.Base(args[0]), ".exe") == "kubectl_complete-registryctl" {
 		args = slices.Insert(args, 1, "__complete")
 	}
-	os.Exit(newProgram().Main(args, os.Stdin, os.Stdout, os.Stderr))
+	p := newProgram()
+	p.Stdin, p.Stdout, p.Stderr = os.Stdin, os.Stdout, os.Stderr
+	os.Exit(p.Main(args))
 }
 
-func newProgram() cli.Program {
+func newProgram() *cli.Program {
 	f := new(flags)
-	return cli.Program{
-		Name:   program,
-		Flag:   "--secret",
-		Stale:  "the Pod of a registry sees an edit within a minute or two, and never one of a Secret that it mounts by subPath",
-		Open:   f.open,
-		DryRun: f.dryRunNote,
-		Adapt:  f.adapt,
+	return &cli.Program{
+		Name:         program,
+		UserCommand:  program,
+		Short:        "Manage the htpasswd users in a Secret",
+		Long:         longHelp,
+		Example:      exampleHelp,
+		Exit:         exitHelp,
+		ExampleFlags: "--secret registry-auth",
+		CreateHelp:   "With --create the Secret is created, or the key in it, where it is missing.",
+		StaleHint:    "the Pod of a registry sees an edit within a minute or two, and never one of a Secret that it mounts by subPath",
+		Subcommands: func(p *cli.Program) []*cobra.Command {
+			return append(cli.UserCommands(p), cli.NewCheck(p))
+		},
+		Flags:        f.register,
+		CreateFlags:  f.registerCreate,
+		ServerDryRun: true,
+		HintFlags:    []string{"namespace", "context", "kubeconfig", "secret", "key"},
+		Open:         f.open,
 	}
 }

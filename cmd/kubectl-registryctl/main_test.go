@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"regexp"
 	"strconv"
@@ -102,11 +103,17 @@ func until(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+func runProgram(args []string, out, errOut io.Writer) int {
+	p := newProgram()
+	p.Stdin, p.Stdout, p.Stderr = strings.NewReader(""), out, errOut
+	return p.Main(append([]string{"kubectl-registryctl"}, args...))
+}
+
 // run runs the program in this process; it has to succeed.
 func run(t *testing.T, args ...string) (stdout string) {
 	t.Helper()
 	var out, errOut bytes.Buffer
-	require.Zero(t, newProgram().Main(append([]string{"kubectl-registryctl"}, args...), strings.NewReader(""), &out, &errOut), errOut.String())
+	require.Zero(t, runProgram(args, &out, &errOut), errOut.String())
 	return out.String()
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/base64"
@@ -48,7 +47,6 @@ var (
 // newer server has and this program does not know.
 type secret struct {
 	client    dynamic.Interface
-	err       error // of the flags or the kubeconfig: no use of the store gets further
 	namespace string
 	name      string
 	key       string // empty if it is to be guessed
@@ -120,9 +118,6 @@ func (s *secret) objects() dynamic.ResourceInterface {
 
 // get returns the object, and nil for one that is not there and is to be made.
 func (s *secret) get(ctx context.Context) (*unstructured.Unstructured, error) {
-	if s.err != nil {
-		return nil, s.err
-	}
 	object, err := s.objects().Get(ctx, s.name, metav1.GetOptions{})
 	s.known = s.known || err == nil || apierrors.IsNotFound(err)
 	switch {
@@ -240,5 +235,5 @@ func hasOwnKeys(kind string) bool {
 
 // mayCreate reports whether the command is one that can make what is not there,
 // creates whether it is to.
-func (s *secret) mayCreate() bool { return s.access == cli.ToCreate || s.access == cli.ToPlan }
+func (s *secret) mayCreate() bool { return s.access == cli.ToCreate }
 func (s *secret) creates() bool   { return s.mayCreate() && s.creation != nil }

@@ -37,7 +37,7 @@ func TestKey(t *testing.T) {
 		{name: "the only one, of a type of somebody's own", keys: []string{"people"}, kind: "example.com/users", want: "people"},
 		{name: "the only one, where one is to be made", keys: []string{"people"}, access: cli.ToCreate, create: true, err: "which key of secret ns/name holds the users? it has people"},
 		{name: "the known one, where one is to be made", keys: []string{"users"}, access: cli.ToCreate, create: true, want: "users"},
-		{name: "the given one is not to be made by a plan", keys: []string{"a"}, given: "b", access: cli.ToPlan, err: "has no key b"},
+		{name: "the given one is not to be made by a plan", keys: []string{"a"}, given: "b", access: cli.ToCreate, err: "has no key b"},
 		{name: "none at all", err: "secret ns/name has no key htpasswd; it has none"},
 		{name: "none at all, to be made", access: cli.ToCreate, create: true, want: "htpasswd"},
 		{name: "the given one is missing", keys: []string{"a"}, given: "b", err: "secret ns/name has no key b; it has a"},

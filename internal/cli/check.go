@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -14,61 +15,81 @@ import (
 	"github.com/registryctl/registryctl/htpasswd/lint"
 )
 
-func (a *app) newCheck() *cobra.Command {
-	c := check{app: a}
-	var servers []string
-	format := formatFlag{value: "text", allowed: []string{"text", "json"}}
+// checkOptions are the flags of "check".
+type checkOptions struct {
+	text        Text
+	servers     []string
+	fix, strict bool
+	dryRun      dryRunFlag
+	format      formatFlag
+}
+
+// NewCheck returns the command that looks for problems in the text.
+func NewCheck(p *Program) *cobra.Command {
+	o := checkOptions{format: formatFlag{value: "text", allowed: []string{"text", "json"}}}
 	cmd := &cobra.Command{
 		Use:   "check",
-		Short: "Say what a server would make of the file",
-		Long: `Say what the registry, nginx or Apache httpd would make of the file: a finding
-a line, an error where somebody who is listed cannot log in.
+		Short: "Check the file for problems",
+		Long: `Check the file for problems with the registry, nginx or Apache httpd. Prints one
+finding per line. An error means that a listed user cannot log in.
 
---fix makes the file right for the registry where that needs no guess: UTF-16
-and byte order marks, carriage returns alone, glued lines, blanks, duplicates
-(the last line stays), a missing newline. A line that is no entry becomes a
-comment. --dry-run says what it would do.`,
-		Annotations: more(`"-o json" is {file, findings: [{kind, server, severity, line, column, user,
-message, hint}], changes: [{kind, line, done}]}.
+--fix makes the file right for the registry where that is unambiguous: UTF-16
+and byte order marks, lone carriage returns, records without a line ending
+between them, whitespace, duplicates (the last line stays), a missing final
+newline. A line that is not an entry becomes a comment. It never changes who
+gets in with which password. --dry-run shows what would be done.
 
-Exit status:
-
-  0  everybody listed can log in
-  7  somebody cannot, or with --strict: there is a warning`),
-		Example: `  registryctl check
-  registryctl check --for registry --for nginx -f auth/registry.htpasswd
-  registryctl check --fix`,
+"-o json" is {file, findings: [{kind, server, severity, line, column, user,
+message, hint}], changes: [{kind, line, done}]}.`,
+		Annotations: exits(`0  every listed user can log in
+7  a listed user cannot; with --strict: or there is a warning`),
+		Example:           p.examplesOf(p.Name, "check", "check --for registry --for nginx", "check --fix"),
 		Args:              noOperands,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	flags := cmd.Flags()
-	flags.StringSliceVar(&servers, "for", []string{string(lint.Registry)}, "SERVER: registry, nginx or apache")
-	flags.BoolVar(&c.fix, "fix", false, "mend what needs no guess")
-	flags.BoolVar(&c.dryRun, "dry-run", false, "with --fix: only say what it would do")
-	flags.BoolVar(&c.strict, "strict", false, "exit 7 for a warning as well")
-	format.registerOutput(cmd)
+	flags.StringSliceVar(&o.servers, "for", []string{string(lint.Registry)}, "`SERVER` to check for: registry, nginx or apache")
+	flags.BoolVar(&o.fix, "fix", false, "fix what is unambiguous")
+	flags.BoolVar(&o.strict, "strict", false, "exit 7 for a warning as well")
+	o.dryRun.register(cmd, p)
+	o.format.registerOutput(cmd)
 	_ = cmd.RegisterFlagCompletionFunc("for", cobra.FixedCompletions([]string{"registry", "nginx", "apache"}, cobra.ShellCompDirectiveNoFileComp))
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		for _, s := range servers {
+	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
+		for _, s := range o.servers {
 			if !slices.Contains(lint.Servers(), lint.Server(s)) {
-				return fail(exitUsage, "it takes registry, nginx and apache", "--for does not know %q", s)
+				return Misuse("it takes registry, nginx and apache", "--for does not know that server")
 			}
-			c.servers = append(c.servers, lint.Server(s))
 		}
-		if c.dryRun && !c.fix {
-			return fail(exitUsage, "without --fix nothing is changed anyway", "--dry-run goes with --fix")
+		if o.dryRun.value != DryRunNone && !o.fix {
+			return Misuse("without --fix nothing is changed anyway", "--dry-run goes with --fix")
 		}
-		c.json = format.value == "json"
-		return c.run(cmd)
+		access := ToRead
+		if o.fix {
+			access = ToEdit
+		}
+		if o.text, err = p.open(access, o.dryRun.value); err != nil {
+			return err
+		}
+		return check(cmd.Context(), p, o)
 	}
 	return cmd
 }
 
-// A check is one run of the command.
-type check struct {
-	app                       *app
-	servers                   []lint.Server
-	fix, dryRun, strict, json bool
+// newFileCheck is NewCheck with the file as an argument.
+func newFileCheck(p *Program) *cobra.Command {
+	cmd := NewCheck(p)
+	cmd.Use = "check [FILE]"
+	cmd.ValidArgsFunction = nil // files
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) == 0:
+			return nil
+		case len(args) > 1 || cmd.Flags().Changed("file"):
+			return Misuse("", "%s takes one file", cmd.CommandPath())
+		}
+		return cmd.Flags().Set("file", args[0])
+	}
+	return cmd
 }
 
 // A checkReport is the JSON output: no field may change its name or meaning.
@@ -78,80 +99,79 @@ type checkReport struct {
 	Changes  []lint.Change  `json:"changes"` // what --fix did, or would do
 }
 
-func (c check) run(cmd *cobra.Command) error {
-	t := c.app.open()
-	if c.fix && !c.dryRun {
-		t = c.app.openForEdit()
-	}
-	text, err := t.text(cmd.Context())
-	if err != nil {
+func check(ctx context.Context, p *Program, o checkOptions) error {
+	report := checkReport{File: o.text.Name, Findings: []lint.Finding{}, Changes: []lint.Change{}}
+	f, err := o.text.Read(ctx)
+	if f == nil {
 		return fmt.Errorf("cannot check the file: %w", err)
 	}
-	report := checkReport{File: t.name, Findings: []lint.Finding{}, Changes: []lint.Change{}}
-	if c.fix {
-		var fixed []byte
-		fix := func(text []byte) []byte {
-			var changes []lint.Change
-			fixed, changes = lint.Fix(text)
+	text := f.Bytes()
+	var editErr error
+	if o.fix {
+		_, editErr = o.text.Update(ctx, func(f *htpasswd.File) error {
+			fixed, changes := lint.Fix(f.Bytes())
 			report.Changes = append(report.Changes[:0], changes...)
-			return fixed
-		}
-		if c.dryRun {
-			fix(text)
-		} else {
-			if _, err = t.Update(cmd.Context(), func(f *htpasswd.File) error { return f.Reset(fix(f.Bytes())) }); !made(err) {
-				return fmt.Errorf("cannot fix the file: %w", err)
+			if o.dryRun.value != DryRunClient {
+				text = fixed // what is there now, whoever has edited it since it was read
 			}
-			text = fixed // what is there now, whoever has edited it since it was read
+			return f.Reset(fixed)
+		})
+		if !made(editErr) {
+			return fmt.Errorf("cannot fix the file: %w", editErr)
 		}
 	}
-	for _, server := range c.servers {
-		report.Findings = append(report.Findings, lint.Check(text, server)...)
-		if info, err := os.Stat(t.path); t.path != "" && err == nil {
-			report.Findings = append(report.Findings, checkMode(info, server)...)
-		}
+	for _, name := range o.servers {
+		report.Findings = append(report.Findings, findingsOf(o.text, text, lint.Server(name))...)
 	}
-	for i, f := range report.Findings { // the JSON has them all
-		report.Findings[i].Hint = c.app.translate(f.Hint)
-	}
-	if err := c.write(t, report); err != nil {
+	if err := o.write(p, report); err != nil {
 		return err
 	}
-	return cmp.Or(err, c.verdict(t, report))
+	return cmp.Or(editErr, verdictOf(p, o, report))
 }
 
-// write writes the report; where standard output holds the mended file, to
-// standard error.
-func (c check) write(t target, report checkReport) error {
+func findingsOf(t Text, text []byte, server lint.Server) []lint.Finding {
+	findings := lint.Check(text, server)
+	if info, err := os.Stat(t.File); t.File != "" && err == nil {
+		findings = append(findings, checkMode(info, server)...)
+	}
+	return findings
+}
+
+// write prints the report; where standard output holds the fixed file, to standard
+// error.
+func (o checkOptions) write(p *Program, r checkReport) error {
 	var out bytes.Buffer
-	if c.json {
-		if err := writeJSON(&out, report); err != nil {
-			return err
-		}
+	if o.format.value == "json" {
+		out.Write(jsonText(r))
 	} else {
-		c.writeText(&out, report)
+		o.writeText(&out, r)
 	}
-	if t.isStream && c.fix && !c.dryRun {
-		_, err := c.app.err.Write(out.Bytes())
+	if o.text.ToStdout && o.fix && o.dryRun.value == DryRunNone {
+		_, err := p.Stderr.Write(out.Bytes())
 		return err
 	}
-	return c.app.print(out.Bytes())
+	return p.print(out.Bytes())
 }
 
-func (c check) writeText(w io.Writer, report checkReport) {
+func (o checkOptions) writeText(w io.Writer, r checkReport) {
 	verb := "fixed"
-	if c.dryRun || c.app.dryRunNote() != "" {
+	if o.dryRun.value != DryRunNone {
 		verb = "would fix"
 	}
-	for _, change := range report.Changes {
-		fmt.Fprintf(w, "%s: %s: %s [%s]\n", location(report.File, change.Line), verb, oneLine(change.Done), change.Kind)
+	for _, change := range r.Changes {
+		fmt.Fprintf(w, "%s: %s: %s [%s]\n", location(r.File, change.Line), verb, oneLine(change.Done), change.Kind)
 	}
-	for _, f := range report.Findings {
+	printed := make(map[string]bool) // a finding may hold for several servers
+	for _, f := range r.Findings {
 		user := ""
 		if f.User != "" {
-			user = fmt.Sprintf("user %q: ", f.User)
+			user = fmt.Sprintf("user %s: ", shown(f.User))
 		}
-		fmt.Fprintf(w, "%s: %s: %s%s [%s]\n", location(report.File, f.Line), f.Severity, user, f.Message, f.Kind)
+		line := fmt.Sprintf("%s: %s: %s%s [%s]\n", location(r.File, f.Line), f.Severity, user, f.Message, f.Kind)
+		if !printed[line] {
+			fmt.Fprint(w, line)
+		}
+		printed[line] = true
 	}
 }
 
@@ -162,21 +182,21 @@ func location(file string, line int) string {
 	return fmt.Sprintf("%s:%d", oneLine(file), line)
 }
 
-// verdict is the error of a file that is not right.
-func (c check) verdict(t target, report checkReport) error {
+// verdictOf is the error of a file that is not right.
+func verdictOf(p *Program, o checkOptions, r checkReport) error {
 	count := make(map[lint.Severity]int)
 	hint := ""
-	for _, f := range report.Findings {
+	for _, f := range r.Findings {
 		count[f.Severity]++
 		if f.Severity == lint.Error && hint == "" {
 			hint = f.Hint
 		}
 	}
 	errors, warnings := count[lint.Error], count[lint.Warning]
-	if errors > 0 || c.strict && warnings > 0 {
-		return fail(exitFormat, hint, "%s: %s and %s", t.name, counted(errors, "error"), counted(warnings, "warning"))
+	if errors > 0 || o.strict && warnings > 0 {
+		return fail(exitFormat, hint, "%s: %s and %s", r.File, counted(errors, "error"), counted(warnings, "warning"))
 	}
-	c.app.say("%s: everybody listed can log in; %s", t.name, counted(warnings, "warning"))
+	p.say("%s: every listed user can log in; %s", r.File, counted(warnings, "warning"))
 	return nil
 }
 

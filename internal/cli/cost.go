@@ -18,22 +18,23 @@ import (
 // costBudget is how long the measuring takes in all.
 const costBudget = 2 * time.Second
 
-func (a *app) newCost() *cobra.Command {
+func newCost(p *Program) *cobra.Command {
 	output := formatFlag{value: "table", allowed: []string{"table", "json"}}
-	target := durationFlag(100 * time.Millisecond)
+	target := Duration(100 * time.Millisecond)
 	cmd := &cobra.Command{
 		Use:   "cost",
 		Short: "Time bcrypt on this machine",
 		Long: `Time bcrypt on this machine, for each cost: the milliseconds that each request
 to the registry pays for its login, and how many of them a core does in a
-second.`,
-		Annotations: more(`A push of ten layers makes dozens of requests. The measuring takes two seconds;
+second.
+
+A push of ten layers makes dozens of requests. The measuring takes two seconds;
 the times of the high costs are extrapolated from the others, as each cost
 doubles the time.
 
 "-o json" is {target_ms, suggested, costs: [{cost, milliseconds,
 logins_per_second, extrapolated}]}; suggested is the highest cost within the
-target, null if there is none.`),
+target, null if there is none.`,
 		Example: `  registryctl cost
   registryctl cost --target 50ms -o json`,
 		Args:              noOperands,
@@ -52,10 +53,10 @@ target, null if there is none.`),
 			if err != nil {
 				return err
 			}
-			return a.print(out.Bytes())
+			return p.print(out.Bytes())
 		},
 	}
-	cmd.Flags().Var(&target, "target", "TIME that a request may take")
+	cmd.Flags().Var(&target, "target", "`TIME` that a request may take")
 	output.registerOutput(cmd)
 	return cmd
 }
@@ -130,7 +131,7 @@ func timeCost(ctx context.Context, cost int, expected time.Duration, end time.Ti
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 func (r costReport) writeTable(w io.Writer) error {
-	rows := [][]string{{"COST", "MS A REQUEST", "LOGINS/S A CORE", ""}}
+	rows := [][]string{{"COST", "MS/REQUEST", "LOGINS/S/CORE", ""}}
 	for _, c := range r.Costs {
 		var notes []string
 		if c.Extrapolated {

@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"io/fs"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,10 +13,9 @@ import (
 	"github.com/registryctl/registryctl/htpasswd"
 )
 
-// flagProblem is what a flag of our own says of a bad value, without repeating it.
-type flagProblem string
-
-func (p flagProblem) Error() string { return string(p) }
+// A FlagProblem is the error of a flag with a bad value, such as "takes none or
+// server". It does not repeat the value.
+type FlagProblem = flagProblem
 
 // A pathFlag is the path of a file. An empty one, of a variable that is not set,
 // is refused: it would mean the default file.
@@ -28,34 +26,32 @@ func (p *pathFlag) Type() string   { return "path" }
 
 func (p *pathFlag) Set(s string) error {
 	if s == "" {
-		return flagProblem("needs a path, and got an empty one")
+		return flagProblem("needs a value, and got an empty one")
 	}
 	*p = pathFlag(s)
 	return nil
 }
 
-// A durationFlag is a time that is not negative.
-type durationFlag time.Duration
+// A Duration is the value of a flag: a time that is not negative.
+type Duration time.Duration
 
-func (d *durationFlag) String() string { return time.Duration(*d).String() }
-func (d *durationFlag) Type() string   { return "duration" }
+func (d *Duration) String() string { return time.Duration(*d).String() }
+func (d *Duration) Type() string   { return "duration" }
 
-func (d *durationFlag) Set(s string) error {
+// Set is for package pflag.
+func (d *Duration) Set(s string) error {
 	v, err := time.ParseDuration(s)
 	if err != nil || v < 0 {
 		return flagProblem("takes a time such as 100ms or 10s")
 	}
-	*d = durationFlag(v)
+	*d = Duration(v)
 	return nil
 }
 
-// costFlag is --cost: of the hashes to make.
-type costFlag struct {
-	value int
-	given bool
-}
+// A costFlag is --cost; 0 if it is not given.
+type costFlag int
 
-func (c *costFlag) String() string { return strconv.Itoa(c.value) }
+func (c *costFlag) String() string { return strconv.Itoa(int(*c)) }
 func (c *costFlag) Type() string   { return "int" }
 
 func (c *costFlag) Set(s string) error {
@@ -63,23 +59,23 @@ func (c *costFlag) Set(s string) error {
 	if err != nil || n < htpasswd.MinCost || n > htpasswd.MaxCost {
 		return flagProblem(fmt.Sprintf("takes a number from %d to %d", htpasswd.MinCost, htpasswd.MaxCost))
 	}
-	c.value, c.given = n, true
+	*c = costFlag(n)
 	return nil
 }
 
 func (c *costFlag) register(cmd *cobra.Command) {
-	c.value = htpasswd.DefaultCost
-	cmd.Flags().Var(c, "cost", fmt.Sprintf("bcrypt cost N, %d to %d", htpasswd.MinCost, htpasswd.MaxCost))
+	cmd.Flags().Var(c, "cost", fmt.Sprintf("bcrypt cost `N`, %d to %d (default %d)", htpasswd.MinCost, htpasswd.MaxCost, htpasswd.DefaultCost))
+	cmd.Flags().Lookup("cost").DefValue = ""
 }
 
-// of is the cost of a new hash in the place of the old one: what --cost says,
-// else the default, but never less than there was, which can be more than is
-// written here.
-func (c *costFlag) of(old htpasswd.Hash) int {
-	if cost, ok := old.Cost(); ok && !c.given {
-		return max(cost, c.value)
+// of returns the cost of a new hash in the place of the old one: what --cost says,
+// else the default, but never less than there was.
+func (c costFlag) of(old htpasswd.Hash) int {
+	if c != 0 {
+		return int(c)
 	}
-	return c.value
+	cost, _ := old.Cost()
+	return max(cost, htpasswd.DefaultCost)
 }
 
 // A formatFlag names one of several formats. The value is the default at first.
@@ -104,9 +100,11 @@ func (o *formatFlag) register(cmd *cobra.Command, name, shorthand, usage string)
 	_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(o.allowed, cobra.ShellCompDirectiveNoFileComp))
 }
 
-func (o *formatFlag) registerOutput(cmd *cobra.Command) { o.register(cmd, "output", "o", "") }
+func (o *formatFlag) registerOutput(cmd *cobra.Command) {
+	o.register(cmd, "output", "o", "`FORMAT` of the output: ")
+}
 
-// modeFlag is --mode, in octal.
+// A modeFlag is --mode, in octal; 0 if it is not given.
 type modeFlag fs.FileMode
 
 func (m *modeFlag) String() string { return fmt.Sprintf("%04o", uint32(*m)) }
@@ -121,24 +119,47 @@ func (m *modeFlag) Set(s string) error {
 	return nil
 }
 
-func (m *modeFlag) perm() fs.FileMode { return fs.FileMode(*m) }
+// A DryRun says how much of an edit is done.
+type DryRun string
 
-func (m *modeFlag) register(cmd *cobra.Command, a *app) {
-	*m = 0o600
-	if a.other != nil { // whose texts are no files
-		return
-	}
-	cmd.Flags().Var(m, "mode", "MODE of a new file, in octal")
+const (
+	DryRunNone   DryRun = ""
+	DryRunClient DryRun = "client" // nothing is written
+	DryRunServer DryRun = "server" // the store tries the edit and does not keep it
+)
+
+// note is what stands behind the words for what was done.
+func (d DryRun) note() string {
+	return map[DryRun]string{DryRunClient: " (dry run)", DryRunServer: " (server dry run)"}[d]
 }
 
-// check refuses the flag where a mode means nothing.
-func (m *modeFlag) check(cmd *cobra.Command, a *app) error {
+// A dryRunFlag is --dry-run.
+type dryRunFlag struct {
+	value  DryRun
+	server bool // it has a meaning
+}
+
+func (d *dryRunFlag) String() string { return string(d.value) }
+func (d *dryRunFlag) Type() string   { return "how" }
+
+func (d *dryRunFlag) Set(s string) error {
+	value, ok := map[string]DryRun{"true": DryRunClient, "client": DryRunClient, "false": DryRunNone, "none": DryRunNone, "server": DryRunServer}[s]
 	switch {
-	case !cmd.Flags().Changed("mode"):
-	case runtime.GOOS == "windows":
-		return fail(exitUsage, "the file takes the access list of its folder", "--mode does not work on Windows")
-	case a.file == "-":
-		return fail(exitUsage, "", "--mode needs a file, not standard input")
+	case ok && (value != DryRunServer || d.server):
+		d.value = value
+		return nil
+	case d.server:
+		return flagProblem("takes client, server or none")
 	}
-	return nil
+	return flagProblem("takes no value")
+}
+
+func (d *dryRunFlag) register(cmd *cobra.Command, p *Program) {
+	d.server = p.ServerDryRun
+	usage := "say what would be done, and write nothing"
+	if d.server {
+		usage += "; =server: let the server check it too"
+	}
+	cmd.Flags().Var(d, "dry-run", usage)
+	cmd.Flags().Lookup("dry-run").NoOptDefVal = string(DryRunClient)
 }

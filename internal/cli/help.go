@@ -1,167 +1,84 @@
 package cli
 
 import (
-	"fmt"
-	"io"
+	"bytes"
 	"strings"
-	"unicode"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
-// More is the annotation of a command with what there is to say of it beyond the
-// one screen of --help: "help COMMAND" has it, and the man page.
-const More = "more"
+// exitAnnotation is the annotation of a command with its exit statuses.
+const exitAnnotation = "exit"
 
-func more(text string) map[string]string { return map[string]string{More: text} }
+// exits are the exit statuses of a command, a line each.
+func exits(text string) map[string]string { return map[string]string{exitAnnotation: text} }
 
-// Commands returns the tree of commands, to be documented.
-func Commands() *cobra.Command {
-	a := &app{in: strings.NewReader(""), out: io.Discard, err: io.Discard, name: program}
-	return a.newRoot()
-}
+// helpTemplate is cobra's, with the exit statuses behind it.
+const helpTemplate = `{{.Long}}
 
-// FlagNames returns the names of a flag and of its value, as in "-f, --file FILE".
-// The value is named by the word in capitals in the flag's usage, else by its type.
-func FlagNames(f *pflag.Flag) (names, value string) {
-	names = "--" + f.Name
-	if f.Shorthand != "" {
-		names = "-" + f.Shorthand + ", " + names
-	}
-	if f.NoOptDefVal != "" {
-		return names, ""
-	}
-	for word := range strings.FieldsFuncSeq(f.Usage, func(r rune) bool { return !unicode.IsLetter(r) }) {
-		if word == strings.ToUpper(word) {
-			return names, word
-		}
-	}
-	return names, strings.ToUpper(f.Value.Type())
-}
+Usage:
+  {{if .HasAvailableSubCommands}}{{.CommandPath}} COMMAND{{else}}{{.UseLine}}{{end}}
+{{- if .Aliases}}
 
-// FlagUsage returns what the flag does, and its default.
-func FlagUsage(f *pflag.Flag) string {
-	switch byDefault := strings.Trim(f.DefValue, "[]"); byDefault {
-	case "", "false":
-		return f.Usage
-	default:
-		return f.Usage + " (default " + byDefault + ")"
-	}
-}
+Alias:
+  {{.Aliases | join}}{{end}}
 
-// setHelp makes --help show what fits one screen, and fail behind a word that no
-// command has.
-func (a *app) setHelp(root *cobra.Command) {
-	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
-		if rest := cmd.Flags().Args(); cmd.HasSubCommands() && len(rest) > 0 {
-			a.helpErr = unknownCommand(cmd, rest[0])
-			return
-		}
-		a.helpErr = a.print([]byte(helpOf(cmd, false)))
+Examples:
+{{.Example}}
+{{- if .HasAvailableSubCommands}}
+
+Commands:{{range .Commands}}{{if .IsAvailableCommand}}
+  {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}{{end}}
+{{- if and .HasAvailableLocalFlags (not .DisableFlagParsing)}}
+
+Flags:
+{{inOrder .LocalFlags | trimTrailingWhitespaces}}{{end}}
+{{- if and .HasAvailableInheritedFlags (not .DisableFlagParsing)}}
+
+Common flags:
+{{inOrder .InheritedFlags | trimTrailingWhitespaces}}{{end}}
+{{- with index .Annotations "exit"}}
+
+Exit statuses:
+{{indent .}}{{end}}
+`
+
+func init() {
+	cobra.EnableCommandSorting = false // "user" comes first
+	cobra.AddTemplateFunc("join", func(words []string) string { return strings.Join(words, ", ") })
+	cobra.AddTemplateFunc("indent", func(text string) string { return "  " + strings.ReplaceAll(text, "\n", "\n  ") })
+	cobra.AddTemplateFunc("inOrder", func(flags *pflag.FlagSet) string {
+		flags.SortFlags = false // "-f" comes first
+		return flags.FlagUsages()
 	})
-	root.SetHelpCommand(&cobra.Command{
+}
+
+// help prints the help of a command, for "COMMAND --help" and "help COMMAND".
+func (p *Program) help(cmd *cobra.Command, words []string) error {
+	if cmd.HasSubCommands() && len(words) > 0 {
+		return p.unknownCommand(cmd, words)
+	}
+	var text bytes.Buffer
+	cmd.SetOut(&text)
+	new(cobra.Command).HelpFunc()(cmd, nil) // cobra's own
+	return p.print(text.Bytes())
+}
+
+func newHelp(p *Program) *cobra.Command {
+	return &cobra.Command{
 		Use:     "help [COMMAND]",
-		Short:   "Say all that there is to say of a command",
-		Long:    "Say all that there is to say of a command; COMMAND --help is one screen of it.",
-		Example: "  registryctl help user add",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			found, rest, err := cmd.Root().Find(args)
+		Short:   "Print the help of a command",
+		Long:    "Print the help of a command, as COMMAND --help does.",
+		Example: "  " + p.Name + " help check",
+		RunE: func(cmd *cobra.Command, words []string) error {
+			found, rest, err := cmd.Root().Find(words)
 			if err != nil || len(rest) > 0 {
-				return unknownCommand(found, rest[0])
+				return p.unknownCommand(found, rest)
 			}
-			return a.print([]byte(helpOf(found, true)))
+			found.InitDefaultHelpFlag()
+			return p.help(found, nil)
 		},
 		ValidArgsFunction: cobra.NoFileCompletions,
-	})
-}
-
-// helpOf is the help of a command: one screen of it, or all.
-func helpOf(cmd *cobra.Command, all bool) string {
-	var b strings.Builder
-	b.WriteString(cmd.Long + "\n")
-	if text := cmd.Annotations[More]; text != "" && all {
-		b.WriteString("\n" + text + "\n")
-	}
-	if !cmd.DisableFlagParsing { // else it is in the text, with the flags
-		fmt.Fprintf(&b, "\nUsage: %s\n", Synopsis(cmd))
-	}
-	if len(cmd.Aliases) > 0 {
-		fmt.Fprintf(&b, "Alias: %s\n", strings.Join(cmd.Aliases, ", "))
-	}
-	fmt.Fprintf(&b, "\nExamples:\n%s\n", cmd.Example)
-	if cmd.HasAvailableSubCommands() {
-		b.WriteString("\nCommands:\n")
-		for _, sub := range cmd.Commands() {
-			if sub.IsAvailableCommand() {
-				fmt.Fprintf(&b, "  %-*s  %s\n", sub.NamePadding(), sub.Name(), sub.Short)
-			}
-		}
-	}
-	writeFlags(&b, "Flags", cmd.LocalFlags())
-	if all && !cmd.DisableFlagParsing {
-		writeFlags(&b, "Flags of every command", cmd.InheritedFlags())
-	}
-	if !all && cmd.Name() != "help" {
-		what := "More"
-		if shorthand := firstShorthand(cmd.InheritedFlags()); shorthand != "" && !cmd.DisableFlagParsing {
-			what = "More, and flags such as -" + shorthand
-		}
-		program := cmd.Root().CommandPath()
-		fmt.Fprintf(&b, "\n%s: %s help%s\n", what, program, strings.TrimPrefix(cmd.CommandPath(), program))
-	}
-	return b.String()
-}
-
-// firstShorthand is that of the first flag by name that has one.
-func firstShorthand(flags *pflag.FlagSet) (shorthand string) {
-	flags.VisitAll(func(f *pflag.Flag) {
-		if shorthand == "" && !f.Hidden {
-			shorthand = f.Shorthand
-		}
-	})
-	return shorthand
-}
-
-// Synopsis is the command line in short.
-func Synopsis(cmd *cobra.Command) string {
-	if cmd.HasAvailableSubCommands() {
-		return cmd.CommandPath() + " COMMAND"
-	}
-	own := 0 // flags besides --help, which cobra adds now and then
-	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
-		if f.Name != "help" {
-			own++
-		}
-	})
-	if own == 0 {
-		return strings.TrimSuffix(cmd.UseLine(), " [flags]")
-	}
-	return cmd.UseLine()
-}
-
-func writeFlags(b *strings.Builder, title string, flags *pflag.FlagSet) {
-	var rows [][2]string
-	width := 0
-	flags.VisitAll(func(f *pflag.Flag) {
-		if f.Hidden || f.Name == "help" {
-			return
-		}
-		names, value := FlagNames(f)
-		if f.Shorthand == "" {
-			names = "    " + names
-		}
-		if value != "" {
-			names += " " + value
-		}
-		rows = append(rows, [2]string{names, FlagUsage(f)})
-		width = max(width, len(names))
-	})
-	if len(rows) == 0 {
-		return
-	}
-	fmt.Fprintf(b, "\n%s:\n", title)
-	for _, row := range rows {
-		fmt.Fprintf(b, "  %-*s  %s\n", width, row[0], row[1])
 	}
 }

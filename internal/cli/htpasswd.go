@@ -9,9 +9,9 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/registryctl/registryctl/htpasswd"
 )
@@ -19,6 +19,19 @@ import (
 // apacheName is what Apache's program is called, and what messages begin with
 // in its place: also those of "registryctl htpasswd", as scripts look for them.
 const apacheName = "htpasswd"
+
+// An apacheError is an error of the command, whose messages begin with the name of
+// Apache's program: scripts look for them.
+type apacheError struct{ error }
+
+func (e apacheError) Unwrap() error { return e.error }
+
+func apacheFailure(err error) error {
+	if err == nil || errors.Is(err, pflag.ErrHelp) {
+		return err
+	}
+	return apacheError{err}
+}
 
 // isApacheName reports whether the program was called as htpasswd or
 // htpasswd.exe: through a link, or as a copy of that name.
@@ -34,7 +47,7 @@ const apacheUsage = `Usage:
 	htpasswd -nb[B] [-C cost] username password
 `
 
-func (a *app) newHtpasswd() *cobra.Command {
+func newHtpasswd(p *Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   apacheName + " [-bcinvBD] [-C cost] [passwordfile] username [password]",
 		Short: "Take the command line of Apache's htpasswd",
@@ -48,8 +61,9 @@ have it. Called as htpasswd, by a link or a copy, the program does the same.
   -D  delete the user
   -b  take the password from the command line, where everyone can see it
   -i  read the password from standard input, without asking twice
-  -B  hash with bcrypt, as without it; -C N is its cost, 4 to 17`,
-		Annotations: more(`One letter each, alone or together as in -nbBC10, before the operands. Of -b -i
+  -B  hash with bcrypt, as without it; -C N is its cost, 4 to 17
+
+One letter each, alone or together as in -nbBC10, before the operands. Of -b -i
 the last one counts, and so of -C and -r, which is the same. -m -d -s -p -2 -5
 mean another way to hash and are refused, unless nothing is hashed; of them and
 -B the last one counts. Without -b and -i the password is asked for on the
@@ -70,7 +84,7 @@ What differs from Apache's program:
     With -i a byte order mark goes and UTF-16 is decoded: PowerShell may send
     either.
   - No edit is lost where several run at once, and no reader sees half a file.
-    For that the folder of the file has to be writable as well. Only regular
+    For that the directory of the file has to be writable as well. Only regular
     files are written: for /dev/stdout there is -n.
   - Lines may be as long as the registry reads them, 65,535 bytes, and a last
     line without a newline gets one before a line is added.
@@ -79,31 +93,27 @@ What differs from Apache's program:
     known before a password is asked for: exit 7. Of several lines of a user
     whose password is set the last one stays.
   - A new file can be read by its owner only.
-  - A flag of several letters is refused, except for --help.
-
-Exit status:
-
-  0   done, also -D of a user who is not there
-  1   file
-  2   usage
-  3   wrong password, two different ones, or a cost out of range
-  4   interrupted
-  5   too long, or a password that is refused
-  6   user name refused or, with -v, unknown
-  7   the file is not one that the registry accepts
-  10  another algorithm`),
+  - A flag of several letters is refused, except for --help.`,
+		Annotations: exits(`0   done, also -D of a user who is not there
+1   file
+2   usage
+3   wrong password, two different ones, or a cost out of range
+4   interrupted
+5   too long, or a password that is refused
+6   user name refused or, with -v, unknown
+7   the file is not one that the registry accepts
+10  another algorithm`),
 		Example: `  registryctl htpasswd -Bbn elton "$PASSWORD"
   registryctl htpasswd -Bc auth/registry.htpasswd elton
   registryctl htpasswd -Bb auth\registry.htpasswd elton $env:PW # PowerShell`,
 		DisableFlagParsing: true,
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		a.name = apacheName
-		c := apacheCommand{app: a}
+		c := apacheCommand{program: p}
 		if err := c.parse(args); err != nil {
-			return err
+			return apacheFailure(err)
 		}
-		return c.run(cmd.Context())
+		return apacheFailure(c.run(cmd.Context()))
 	}
 	return cmd
 }
@@ -111,7 +121,7 @@ Exit status:
 // An apacheCommand is one run of the command. A flag is known by its letter, and
 // 0 is none of them.
 type apacheCommand struct {
-	app       *app
+	program   *Program
 	mode      byte // -c -n -v -D
 	source    byte // of the password: -b -i, else the prompt
 	algorithm byte // -B -m -d -s -p -2 -5
@@ -156,7 +166,7 @@ func (c *apacheCommand) checkFile() error {
 	case err == nil:
 		return fail(exitIO, "-n writes to standard output", "cannot create file %s: it is there and not a regular file", c.file)
 	}
-	if folder, err := os.Stat(filepath.Dir(c.file)); err != nil || !folder.IsDir() || c.file == "" {
+	if directory, err := os.Stat(filepath.Dir(c.file)); err != nil || !directory.IsDir() || c.file == "" {
 		return fail(exitIO, "", "cannot create file %s", c.file)
 	}
 	return nil
@@ -177,10 +187,8 @@ func (c *apacheCommand) checkAccess() error {
 	return nil // any other error may be a passing one, and comes again if not
 }
 
-func (c *apacheCommand) store() fileStore {
-	s := fileStore{timeout: time.Duration(c.app.lockTimeout)}
-	s.Path, s.Create = c.file, c.mode == 'c'
-	return s
+func (c *apacheCommand) store() htpasswd.FileStore {
+	return htpasswd.FileStore{Path: c.file, Create: c.mode == 'c'}
 }
 
 // set gives the user a password: with -c in a file of its own, with -n on
@@ -194,7 +202,7 @@ func (c *apacheCommand) set(ctx context.Context) error {
 	verb, cannot := "Adding", "unable to update"
 	switch c.mode {
 	case 'n':
-		return c.app.print(line)
+		return c.program.print(line)
 	case 'c':
 		cannot = "cannot create"
 		_, err = c.store().Update(ctx, func(f *htpasswd.File) error { return f.Reset(line) })
@@ -312,20 +320,20 @@ func (c *apacheCommand) verifyHash(ctx context.Context, h htpasswd.Hash, passwor
 // command does not have.
 func (c *apacheCommand) cannot(what string, err error) error {
 	var refused *htpasswd.ParseError
-	switch f := classify(err); {
+	switch f := c.program.explain(err); {
 	case errors.As(err, &refused):
-		return fail(f.status, f.hint, "The file %s does not appear to be a valid htpasswd file: %w", c.file, refused)
+		return fail(f.Status, f.Hint, "The file %s does not appear to be a valid htpasswd file: %w", c.file, refused)
 	case errors.Is(err, context.Canceled):
 		return err
 	case errors.Is(err, syscall.EBUSY):
-		return fail(f.status, "if the file itself is mounted into a container, mount its folder instead, or see registryctl user add --in-place",
+		return fail(f.Status, "if the file itself is mounted into a container, mount its directory instead, or see registryctl user add --in-place",
 			"%s file %s: %w", what, c.file, err)
 	default:
-		return fail(f.status, "", "%s file %s: %w", what, c.file, err)
+		return fail(f.Status, "", "%s file %s: %w", what, c.file, err)
 	}
 }
 
 // tell says what was done in Apache's words, which begin with no name.
 func (c *apacheCommand) tell(format string, args ...any) {
-	fmt.Fprintf(c.app.err, "%s\n", oneLine(fmt.Sprintf(format, args...)))
+	fmt.Fprintf(c.program.Stderr, "%s\n", oneLine(fmt.Sprintf(format, args...)))
 }

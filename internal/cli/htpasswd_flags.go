@@ -126,6 +126,6 @@ func (c *apacheCommand) setOperands(operands []string) error {
 
 // misused is the error of a command line that is no use of the program.
 func (c *apacheCommand) misused(format string, args ...any) error {
-	fmt.Fprint(c.app.err, apacheUsage)
+	fmt.Fprint(c.program.Stderr, apacheUsage)
 	return fail(exitUsage, "--help says what each flag does", format, args...)
 }

@@ -18,11 +18,11 @@ func (c *apacheCommand) readPassword(ctx context.Context) ([]byte, error) {
 		password := []byte(c.password)
 		return password, htpasswd.ValidatePassword(password)
 	case 'i':
-		return decodePassword(ctx, c.app.in, "standard input")
+		return decodePassword(ctx, c.program.Stdin, "standard input")
 	}
 	t, err := term.Open()
 	if err != nil {
-		return c.prompt(ctx, &linePrompt{bufio.NewReader(c.app.in), c.app.err})
+		return c.prompt(ctx, &linePrompt{bufio.NewReader(c.program.Stdin), c.program.Stderr})
 	}
 	defer t.Close()
 	return c.prompt(ctx, t)

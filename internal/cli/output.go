@@ -4,45 +4,53 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
 
+	"golang.org/x/text/unicode/norm"
 	"golang.org/x/text/width"
 )
 
-// errOutput is in the errors of print: what was asked for could not be written.
-var errOutput = errors.New("cannot write to standard output")
+// hidden stands for a name that holds a hash.
+const hidden = "[hidden]"
+
+// holdsHash reports whether what should be a name holds a hash, or a part of one.
+func holdsHash(name string) bool { return hashLike.MatchString(name) }
+
+var hashLike = regexp.MustCompile(`\$(2[abxyz]?|apr1|[156y]|argon2[a-z]*|scrypt)\$|\{S?SHA\d*\}|^[./A-Za-z0-9]{53,}$`)
 
 // print writes what was asked for to standard output.
-func (a *app) print(data []byte) error {
-	if _, err := a.out.Write(data); err != nil {
-		return fmt.Errorf("%w: %w", errOutput, err)
-	}
-	return nil
+func (p *Program) print(data []byte) error {
+	_, err := output{p.Stdout}.Write(data)
+	return err
 }
 
-// A printer is standard output for what writes bit by bit.
-type printer struct{ app *app }
+// An output is standard output, whose errors are errOutput.
+type output struct{ io.Writer }
 
-func (p printer) Write(data []byte) (int, error) {
-	if err := p.app.print(data); err != nil {
-		return 0, err
+func (o output) Write(data []byte) (int, error) {
+	n, err := o.Writer.Write(data)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", errOutput, err)
 	}
-	return len(data), nil
+	return n, err
 }
 
 // printable shows a name from a file so that it can neither move the cursor,
 // break a line nor hide a blank: quoted and escaped if there is anything of that
 // kind.
 func printable(name string) string {
+	if holdsHash(name) {
+		return hidden
+	}
 	if isVisibleASCII(name) {
-		return name // soon said of most, for a list of a million
+		return name
 	}
 	if name == "" || strings.Contains(name, `"`) || strings.TrimSpace(name) != name || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }) {
 		return strconv.Quote(name)
@@ -127,3 +135,7 @@ func writeJSON(w io.Writer, v any) error {
 	_, err := w.Write(safe)
 	return err
 }
+
+// foldName returns what is the same for names that differ only in case or Unicode
+// normalisation.
+func foldName(name string) string { return strings.ToLower(strings.ToUpper(norm.NFC.String(name))) }

@@ -15,7 +15,7 @@ import (
 // parallel calls work(0) to work(n-1) on every core and returns the first error.
 // It does not wait for what is under way when ctx ends. On a terminal a line on
 // standard error says how far it is.
-func (a *app) parallel(ctx context.Context, what string, n int, work func(int) error) error {
+func (p *Program) parallel(ctx context.Context, what string, n int, work func(int) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var next, done atomic.Int64
@@ -35,7 +35,7 @@ func (a *app) parallel(ctx context.Context, what string, n int, work func(int) e
 		workers.Wait()
 		close(finished)
 	}()
-	stop := a.progress(what, n, &done)
+	stop := p.progress(what, n, &done)
 	defer stop()
 	select {
 	case <-finished:
@@ -46,13 +46,13 @@ func (a *app) parallel(ctx context.Context, what string, n int, work func(int) e
 
 // progress rewrites one line on standard error, if that is a terminal, until it
 // is stopped.
-func (a *app) progress(what string, n int, done *atomic.Int64) (stop func()) {
-	if a.quiet || n == 0 || !isTerminal(a.err) {
+func (p *Program) progress(what string, n int, done *atomic.Int64) (stop func()) {
+	if p.quiet || n == 0 || !isTerminal(p.Stderr) {
 		return func() {}
 	}
 	shown := 0
 	show := func(line string) { // what was there before goes, also where a terminal knows no escapes
-		fmt.Fprintf(a.err, "\r%-*s\r%s", shown, "", line)
+		fmt.Fprintf(p.Stderr, "\r%-*s\r%s", shown, "", line)
 		shown = len(line)
 	}
 	begun := time.Now()

@@ -20,178 +20,282 @@ import (
 	"github.com/registryctl/registryctl/internal/term"
 )
 
-// A passwordSource is the one place that a password comes from: a prompt on the
-// terminal, unless a flag names another. There is no flag for the password
-// itself, as every process on the machine can read the arguments of another.
+// A passwordSource says where a password comes from: a prompt on the terminal,
+// unless a flag names another source. No flag takes the password itself, as every
+// process on the machine can read the arguments of another.
 type passwordSource struct {
-	stdin    bool
-	file     string
-	env      string
+	stdin bool
+	file  pathFlag
+	env   envFlag
+}
+
+func (s *passwordSource) register(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.BoolVar(&s.stdin, "password-stdin", false, "read the password from standard input")
+	flags.Var(&s.file, "password-file", "read the password from `FILE`")
+	flags.Var(&s.env, "password-env", "read the password from the variable `VAR`")
+}
+
+// An envFlag is --password-env. The variable is read and removed from our own
+// environment as soon as the flag is parsed: no process that is started sees it.
+type envFlag struct {
+	name  string
+	value string
+	isSet bool
+}
+
+func (e *envFlag) String() string { return e.name }
+func (e *envFlag) Type() string   { return "name" }
+
+func (e *envFlag) Set(name string) error {
+	if name == "" {
+		return flagProblem("needs the name of a variable")
+	}
+	e.name = name
+	e.value, e.isSet = os.LookupEnv(name)
+	_ = os.Unsetenv(name)
+	return nil
+}
+
+// A newPassword says where the password of a user comes from who gets one, and how
+// it is hashed.
+type newPassword struct {
+	passwordSource
 	generate bool
-	hash     string
+	hash     pathFlag // "-" is standard input
 	cost     costFlag
-
-	cmd *cobra.Command
-	app *app
 }
 
-// registerRead adds the flags for a password that exists already.
-func (p *passwordSource) registerRead(cmd *cobra.Command, a *app) {
-	p.cmd, p.app = cmd, a
+func (s *newPassword) register(cmd *cobra.Command) {
+	s.passwordSource.register(cmd)
 	flags := cmd.Flags()
-	flags.BoolVar(&p.stdin, "password-stdin", false, "read the password from standard input")
-	flags.StringVar(&p.file, "password-file", "", "read the password from FILE")
-	flags.StringVar(&p.env, "password-env", "", "read the password from the variable VAR")
+	flags.BoolVar(&s.generate, "generate", false, "generate a password and print it once")
+	flags.Var(&s.hash, "hash", "take this bcrypt `HASH`, or - for standard input")
+	s.cost.register(cmd)
 }
 
-// registerNew adds the flags for a password that is to be set.
-func (p *passwordSource) registerNew(cmd *cobra.Command, a *app) {
-	p.registerRead(cmd, a)
-	flags := cmd.Flags()
-	flags.BoolVar(&p.generate, "generate", false, "make a password and print it, once")
-	flags.StringVar(&p.hash, "hash", "", "take this bcrypt HASH; - is standard input")
-	p.cost.register(cmd)
+// check refuses sources that exclude each other, before anything is asked or read.
+func (s *newPassword) check(cmd *cobra.Command, p *Program, t Text) error {
+	if err := exclusive(cmd, "a password has one source", "password-stdin", "password-file", "password-env", "generate", "hash"); err != nil {
+		return err
+	}
+	switch {
+	case t.ToStdout && s.generate:
+		return Misuse("name a file with -f", "standard output cannot be both the file and the generated password")
+	case t.ToStdout && s.hash == "-":
+		return stdinTaken()
+	case s.cost != 0 && s.hash != "":
+		return Misuse("", "--cost and --hash exclude each other: the hash has its cost")
+	case s.generate && t.DryRun == DryRunNone:
+		return p.checkStdout()
+	}
+	return s.passwordSource.check(cmd, t)
 }
 
-// check refuses flags that exclude each other, before anything is asked or read.
-func (p *passwordSource) check() error {
-	var given []string
-	for _, name := range []string{"password-stdin", "password-file", "password-env", "generate", "hash"} {
-		if f := p.cmd.Flags().Lookup(name); f != nil && f.Changed && f.Value.String() != "false" {
-			given = append(given, "--"+name)
-		}
+func (s *passwordSource) check(cmd *cobra.Command, t Text) error {
+	if err := exclusive(cmd, "a password has one source", "password-stdin", "password-file", "password-env"); err != nil {
+		return err
 	}
-	if len(given) > 1 {
-		return fail(exitUsage, "a password has one source", "%s exclude each other", strings.Join(given, " and "))
-	}
-	if p.app.file == "-" && (p.stdin || p.hash == "-") {
-		return fail(exitUsage, "name a file with -f, or take the password from --password-file or --password-env",
-			"standard input cannot be both the file and the password")
-	}
-	if p.app.file == "-" && p.generate {
-		return fail(exitUsage, "name a file with -f", "standard output cannot be both the file and the generated password")
-	}
-	if p.cost.given && p.cmd.Flags().Changed("hash") {
-		return fail(exitUsage, "", "--cost and --hash exclude each other: the hash has its cost")
+	if t.ToStdout && s.stdin {
+		return stdinTaken()
 	}
 	return nil
 }
 
-// A secret is what a user is to be known by: a password, or a hash of one that
-// was made elsewhere.
-type secret struct {
+func stdinTaken() error {
+	return Misuse("name a file with -f, or take the password from --password-file or --password-env",
+		"standard input cannot be both the file and the password")
+}
+
+// checkStdout fails where a generated password could be seen by nobody.
+func (p *Program) checkStdout() error {
+	f, ok := p.Stdout.(*os.File)
+	if !ok {
+		return nil
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("%w: %w", errOutput, err)
+	}
+	// Go opens the null device in the place of a closed standard output.
+	if null, err := os.Stat(os.DevNull); err == nil && os.SameFile(info, null) {
+		return fail(exitIO, "the password is printed only once", "standard output is closed, so that nobody would see the generated password")
+	}
+	return nil
+}
+
+// A credential is what a user is given: a password, or a hash that was made
+// elsewhere.
+type credential struct {
 	password []byte
 	hash     htpasswd.Hash
-	ready    bool // the hash is given, and there is no password
+	isHash   bool
 }
 
-// read returns the secret of a user whose password is to be set.
-func (p *passwordSource) read(ctx context.Context, user string) (secret, error) {
+// read returns the credential for a user.
+func (s *newPassword) read(ctx context.Context, p *Program, user string) (c credential, err error) {
 	switch {
-	case p.generate:
-		return secret{password: []byte(rand.Text())}, nil
-	case p.cmd.Flags().Changed("hash"):
-		return p.readHash(ctx)
+	case s.generate:
+		c.password = []byte(rand.Text())
+		return c, nil
+	case s.hash != "":
+		c.isHash = true
+		c.hash, err = s.readHash(ctx, p.Stdin)
+		return c, err
 	}
-	password, err := p.readPassword(ctx, user, p.promptNew)
+	c.password, err = s.passwordSource.read(ctx, p, user, p.promptNew)
+	if err == nil {
+		err = htpasswd.ValidatePassword(c.password)
+	}
 	if err != nil {
-		return secret{}, err
+		return credential{}, s.named(err)
 	}
-	return secret{password: password}, nil
+	const short = 8
+	switch {
+	case string(c.password) == user:
+		p.warn("the password is the user name")
+	case len([]rune(string(c.password))) < short:
+		p.warn("the password has fewer than %d characters", short)
+	}
+	return c, nil
 }
 
-// readPassword returns the password from where the flags say, or from prompt.
-func (p *passwordSource) readPassword(ctx context.Context, user string, prompt prompter) ([]byte, error) {
+// encode returns the hash of the credential, of the given cost if it is not made
+// yet. The password is overwritten, unless it was generated.
+func (s *newPassword) encode(ctx context.Context, p *Program, c credential, cost int) (htpasswd.Hash, error) {
+	if c.isHash {
+		cost, _ := c.hash.Cost()
+		p.warnOfCost(cost)
+		return c.hash, nil
+	}
+	start := time.Now()
+	h, err := await(ctx, func() (htpasswd.Hash, error) {
+		if !s.generate {
+			defer clear(c.password)
+		}
+		return htpasswd.HashPassword(c.password, cost)
+	})
 	switch {
-	case p.stdin:
-		return decodePassword(ctx, p.app.in, "standard input")
-	case p.cmd.Flags().Changed("password-file"):
-		f, err := os.Open(p.file)
+	case err != nil:
+	case cost > slowCost:
+		p.warn("at cost %d each request to the registry takes %.1f s of a core like this one", cost, time.Since(start).Seconds())
+	default:
+		p.warnOfCost(cost)
+	}
+	return h, err
+}
+
+// Costs between which there is no warning.
+const (
+	weakCost = 10
+	slowCost = 12
+)
+
+// warnOfCost warns of a cost that nobody has timed here.
+func (p *Program) warnOfCost(cost int) {
+	switch {
+	case cost > slowCost:
+		p.warn("at cost %d each request to the registry takes %d times as long as at cost %d", cost, 1<<(cost-htpasswd.DefaultCost), htpasswd.DefaultCost)
+	case cost < weakCost && cost > 0:
+		p.warn("a hash of cost %d is quickly tried out by whoever gets the file; %d is the default", cost, htpasswd.DefaultCost)
+	}
+}
+
+type prompter func(context.Context, *term.Terminal, string) ([]byte, error)
+
+// promptExisting asks once.
+func promptExisting(ctx context.Context, t *term.Terminal, user string) ([]byte, error) {
+	return promptOnce(ctx, t, fmt.Sprintf("Password for %s: ", shown(user)))
+}
+
+// read returns the password from where the flags say, or from the prompt.
+func (s *passwordSource) read(ctx context.Context, p *Program, user string, prompt prompter) ([]byte, error) {
+	switch {
+	case s.stdin:
+		return s.readLine(ctx, p.Stdin)
+	case s.file != "":
+		f, err := await(ctx, func() (*os.File, error) { return os.Open(string(s.file)) }) // a pipe waits for its writer
 		if err != nil {
-			return nil, p.noFile(err)
+			return nil, s.cannotOpen(err)
 		}
 		defer f.Close()
-		return decodePassword(ctx, f, p.file)
-	case p.cmd.Flags().Changed("password-env"):
-		value, ok := os.LookupEnv(p.env)
-		if !ok {
-			// Not named in the message: it may be the password, put here by mistake.
-			return nil, fail(exitUsage, "--password-env takes the variable's name, without a $", "the environment variable of --password-env is not set")
-		}
-		return decodePassword(ctx, strings.NewReader(value), "the environment variable")
+		return s.readLine(ctx, f)
+	case s.env.name != "" && !s.env.isSet:
+		// Not named in the message: it may be the password, put here by mistake.
+		return nil, Misuse("--password-env takes the variable's name, without a $", "the environment variable of --password-env is not set")
+	case s.env.name != "":
+		return s.readLine(ctx, strings.NewReader(s.env.value))
 	}
 	t, err := term.Open()
 	if err != nil {
-		return nil, fail(exitUsage, "use --password-stdin, --password-file or --password-env", "no terminal to ask for the password of %q", user)
+		return nil, Misuse("use --password-stdin, --password-file or --password-env", "no terminal to ask for the password of %s", shown(user))
 	}
 	defer t.Close()
 	return prompt(ctx, t, user)
 }
 
-// noFile is the error of a --password-file that cannot be opened. It does not name
-// the file: that may be the password, put here by mistake.
-func (p *passwordSource) noFile(err error) error {
+func (s *passwordSource) readLine(ctx context.Context, r io.Reader) ([]byte, error) {
+	line, err := decodeLine(ctx, r)
+	return line, s.named(err)
+}
+
+// named says where a password comes from that is refused.
+func (s *passwordSource) named(err error) error {
+	switch {
+	case !errors.Is(err, htpasswd.ErrInvalidPassword):
+		return err
+	case s.stdin:
+		return namedSource{"standard input", err}
+	case s.env.isSet:
+		return namedSource{"$" + s.env.name, err}
+	case s.file != "":
+		return namedSource{string(s.file), err}
+	}
+	return err
+}
+
+// A namedSource is the error of a password from there.
+type namedSource struct {
+	source string
+	err    error
+}
+
+func (e namedSource) Unwrap() error { return e.err }
+
+func (e namedSource) Error() string {
+	var inner namedSource
+	if errors.As(e.err, &inner) {
+		return inner.Error()
+	}
+	return e.source + ": " + e.err.Error()
+}
+
+// cannotOpen is the error of a --password-file. It does not name the file: that
+// may be the password, put here by mistake.
+func (s *passwordSource) cannotOpen(err error) error {
 	hint := ""
 	switch {
-	case p.file == "-":
+	case s.file == "-":
 		hint = "--password-stdin reads it from standard input"
 	case errors.Is(err, fs.ErrNotExist):
 		hint = "--password-file takes the path of a file that holds the password"
 	}
-	var unnamed *fs.PathError
-	if errors.As(err, &unnamed) {
-		err = unnamed.Err
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		err = path.Err
 	}
-	return fail(exitIO, hint, "cannot open the file of --password-file: %w", err)
+	return Fail(hint, "cannot open the file of --password-file: %w", err)
 }
 
-type prompter func(context.Context, *term.Terminal, string) ([]byte, error)
-
-// promptAttempts is how often two different passwords may be typed.
-const promptAttempts = 3
-
-func (p *passwordSource) promptNew(ctx context.Context, t *term.Terminal, user string) ([]byte, error) {
-	for range promptAttempts {
-		password, err := promptOnce(ctx, t, fmt.Sprintf("New password for %q: ", user))
-		if err != nil {
-			return nil, err
-		}
-		if err := htpasswd.ValidatePassword(password); err != nil {
-			return nil, err
-		}
-		again, err := promptOnce(ctx, t, fmt.Sprintf("Repeat the password for %q: ", user))
-		if err != nil {
-			return nil, err
-		}
-		if bytes.Equal(password, again) {
-			return password, nil
-		}
-		fmt.Fprintf(p.app.err, "%s: the passwords differ\n", p.app.name)
-	}
-	return nil, fail(exitMismatch, "", "the passwords differed %d times", promptAttempts)
-}
-
-func promptExisting(ctx context.Context, t *term.Terminal, user string) ([]byte, error) {
-	return promptOnce(ctx, t, fmt.Sprintf("Password for %q: ", user))
-}
-
-func promptOnce(ctx context.Context, t *term.Terminal, prompt string) ([]byte, error) {
-	password, err := t.ReadSecret(ctx, prompt)
-	if errors.Is(err, io.EOF) {
-		return nil, fail(exitPassword, "", "the input ended before a password was typed")
-	}
-	return password, err
-}
-
-// maxSourceBytes is more than any password takes, in UTF-16 as well; what is
-// longer need not be read to be refused.
+// maxSourceBytes is more than any password takes, in UTF-16 as well; a longer text
+// need not be read to be refused.
 const maxSourceBytes = 4096
 
 // decodePassword reads a password as the shells of every system send it: with a
-// byte order mark or as UTF-16, and with a line end behind it.
+// byte order mark or as UTF-16, and with a line ending.
 func decodePassword(ctx context.Context, r io.Reader, place string) ([]byte, error) {
 	password, err := decodeLine(ctx, r)
-	if err == nil {
+	if err == nil && len(password) > htpasswd.MaxPasswordBytes {
 		err = htpasswd.ValidatePassword(password)
 	}
 	if err != nil {
@@ -227,85 +331,44 @@ func decodeLine(ctx context.Context, r io.Reader) ([]byte, error) {
 // program as it is.
 var powerShellObjects = []string{"System.Security.SecureString", "System.Management.Automation.PSCredential"}
 
-func (p *passwordSource) readHash(ctx context.Context) (secret, error) {
-	text := p.hash
+func (s *newPassword) readHash(ctx context.Context, stdin io.Reader) (h htpasswd.Hash, err error) {
+	text := string(s.hash)
 	if text == "-" {
-		line, err := decodeLine(ctx, p.app.in)
+		line, err := decodeLine(ctx, stdin)
 		if errors.Is(err, htpasswd.ErrInvalidPassword) {
-			return secret{}, fail(exitFormat, "", "standard input is not one line with a hash")
+			return h, fail(exitFormat, "", "standard input is not one line with a hash")
 		}
 		if err != nil {
-			return secret{}, err
+			return h, err
 		}
 		text = string(line)
 	}
-	h, err := htpasswd.ParseHash(text)
+	h, err = htpasswd.ParseHash(text)
 	switch {
 	case err == nil && h.Scheme() == htpasswd.Bcrypt:
-		return secret{hash: h, ready: true}, nil
+		return h, nil
 	case err == nil:
-		return secret{}, fail(exitFormat, "", "the hash is %s, and the registry accepts only bcrypt", h.Scheme())
-	case !strings.HasPrefix(text, "$"):
-		return secret{}, fail(exitFormat, "put it in single quotes, as a shell takes what follows a $ for a variable; or use --hash -",
-			"the value of --hash is not a bcrypt hash")
+		return h, fail(exitFormat, "", "the hash is %s, and the registry accepts only bcrypt", h.Scheme())
 	case strings.HasPrefix(text, "$$"):
-		return secret{}, fail(exitFormat, "write each $ once; they are doubled only in a compose file", "the value of --hash is not a bcrypt hash")
-	default:
-		return secret{}, fail(exitFormat, "a bcrypt hash has 60 characters and begins with $2y$", "the value of --hash is not a bcrypt hash")
+		return h, fail(exitFormat, "write each $ once; they are doubled only in a compose file", "the value of --hash is not a bcrypt hash")
+	case !strings.HasPrefix(text, "$"):
+		return h, fail(exitFormat, "put it in single quotes, as a shell takes what follows a $ for a variable; or use --hash -",
+			"the value of --hash is not a bcrypt hash")
 	}
+	return h, fail(exitFormat, "a bcrypt hash has 60 characters and begins with $2y$", "the value of --hash is not a bcrypt hash")
 }
 
-// slowCost is the highest cost that goes without a warning.
-const slowCost = 12
-
-// encode returns the hash of the secret, made at the given cost if it is not
-// there already. A hash takes its time: it is made before any lock is taken, and
-// does not outlast a Ctrl-C.
-func (a *app) encode(ctx context.Context, s secret, cost int) (htpasswd.Hash, error) {
-	if s.ready {
-		cost, _ := s.hash.Cost()
-		a.warnOfCost(cost)
-		return s.hash, nil
-	}
-	start := time.Now()
-	h, err := await(ctx, func() (htpasswd.Hash, error) { return htpasswd.HashPassword(s.password, cost) })
-	if err == nil && cost > slowCost {
-		a.say("warning: at cost %d each request to the registry takes %.1f s of a core like this one", cost, time.Since(start).Seconds())
-	}
-	return h, err
+// A generatedPassword is what is printed of one, in JSON as it is here.
+type generatedPassword struct {
+	User     string `json:"user"`
+	Password string `json:"password"`
+	Hash     string `json:"hash,omitempty"` // with --print
 }
 
-// warnOfCost says what a cost means that nobody has timed here.
-func (a *app) warnOfCost(cost int) {
-	if cost > slowCost {
-		a.say("warning: at cost %d each request to the registry takes %d times as long as at cost %d", cost, 1<<(cost-htpasswd.DefaultCost), htpasswd.DefaultCost)
+// lostPasswords is the error of passwords that are set and could not be printed.
+func (p *Program) lostPasswords(what string, users []string, err error) error {
+	if err == nil {
+		return nil
 	}
-}
-
-// interruptible runs what cannot be interrupted itself, and stops waiting for it
-// when ctx ends.
-func interruptible(ctx context.Context, work func() error) error {
-	_, err := await(ctx, func() (struct{}, error) { return struct{}{}, work() })
-	return err
-}
-
-// await is interruptible for work with a result. That comes through a channel:
-// work that goes on after ctx has ended touches nothing of the caller's.
-func await[T any](ctx context.Context, work func() (T, error)) (T, error) {
-	type outcome struct {
-		value T
-		err   error
-	}
-	done := make(chan outcome, 1)
-	go func() {
-		value, err := work()
-		done <- outcome{value, err}
-	}()
-	select {
-	case o := <-done:
-		return o.value, o.err
-	case <-ctx.Done():
-		var none T
-		return none, ctx.Err()
-	}
+	return fail(exitIO, p.userCommand("passwd --generate", users...), "%s set but could not be written: %w", what, errors.Unwrap(errors.Join(err)))
 }

@@ -1,102 +1,183 @@
 package cli
 
 import (
-	"fmt"
+	"context"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/registryctl/registryctl/htpasswd"
 )
 
-// A Program is another one with the commands of "registryctl user", and check,
-// for texts that are kept elsewhere than in files.
+// A Program is a command line on htpasswd texts that are kept in one kind of
+// place: files for registryctl, Secrets for kubectl registryctl.
 type Program struct {
-	Name  string // as a person types it, such as "kubectl registryctl"
-	Flag  string // that names a text, as a hint has it, such as "--secret"
-	Stale string // hint where a registry refuses who the text lets in
+	Name        string // as a person types it
+	UserCommand string // what the commands for users begin with, such as "registryctl user"
 
-	// Open returns the text that the flags name, and its name in messages, which is
-	// empty if they name none. Errors in the flags are reported by the first use of
-	// the store.
-	Open func(Access) (Store, string)
+	Short, Long, Example string // help of the program itself
+	Exit                 string // its exit statuses, a line each
+	ExampleFlags         string // what each example in the help needs, such as "--secret registry-auth"
+	CreateHelp           string // how a text that is missing is created, a paragraph
+	StaleHint            string // hint where a registry refuses whom the text lets in
 
-	// DryRun returns what stands behind the words for what was done, such as "(server
-	// dry run)", where it was only tried, and else nothing.
-	DryRun func() string
+	// Subcommands returns the commands of the program, in the order of its help.
+	Subcommands func(*Program) []*cobra.Command
+	// Flags adds the flags of every command, in the order of the help.
+	Flags func(root *cobra.Command)
+	// CreateFlags adds the flags of the commands that can create a text.
+	CreateFlags func(*cobra.Command)
+	// ServerDryRun says that --dry-run=server has a meaning for Open.
+	ServerDryRun bool
+	// HintFlags are the flags of every command that a hint repeats if they are given.
+	HintFlags []string
+	// Open returns the text that the flags name. With an error it still returns the
+	// name of the text, if the flags have one.
+	Open func(OpenOptions) (Text, error)
 
-	// Adapt gives the tree of commands the flags and the help of the program.
-	Adapt func(root *cobra.Command)
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+
+	quiet bool
+	flags *pflag.FlagSet // of every command
 }
 
 // Access is what a text is opened for.
 type Access int
 
-// For an edit, Read fails where the edit would be refused, so that no password is
-// asked for in vain. ToCreate is for an edit that can make the text: one that is
-// not there is fs.ErrNotExist then. ToPlan is for what such an edit would do, by
-// somebody who need not be allowed to.
 const (
-	ToRead Access = iota
-	ToEdit
-	ToCreate
-	ToPlan
+	ToRead   Access = iota
+	ToEdit          // Read fails where an edit would be refused, so that no password is asked for in vain
+	ToCreate        // also create what is missing: Read returns fs.ErrNotExist for it
 )
 
-// Main is for the program what the function is for registryctl.
-func (p Program) Main(args []string, in io.Reader, out, errOut io.Writer) int {
-	a := &app{in: in, out: out, err: errOut, name: p.Name, other: &p}
-	return a.main(p.newRoot(a), args[1:])
+// OpenOptions say what a text is opened for.
+type OpenOptions struct {
+	Access Access
+	DryRun DryRun // for DryRunClient nobody needs the right to write
 }
 
-// Commands returns the tree of commands, to be documented.
-func (p Program) Commands() *cobra.Command {
-	return p.newRoot(&app{in: strings.NewReader(""), out: io.Discard, err: io.Discard, name: p.Name, other: &p})
+// A Store keeps an htpasswd text. Update makes an edit durable, and may call it
+// more than once: the edit depends on nothing but its argument. If the edit leaves
+// the text as it was, nothing is written.
+type Store interface {
+	Read(context.Context) (*htpasswd.File, error)
+	Update(context.Context, func(*htpasswd.File) error) (changed bool, err error)
 }
 
-func (p Program) newRoot(a *app) *cobra.Command {
-	root := &cobra.Command{
-		Use:         strings.ReplaceAll(p.Name, " ", "-"),
-		Annotations: map[string]string{cobra.CommandDisplayNameAnnotation: p.Name},
+// A Text is a store with what is said of it.
+type Text struct {
+	Store
+	Name      string // in messages; empty if the flags name none
+	File      string // path, if it is a file
+	ToStdout  bool   // an edit writes the text to standard output
+	IsDefault bool   // nobody has named it: it need not exist
+	Warning   string // for a person who has edited it
+	DryRun    DryRun // set by Program.open
+}
+
+// open opens the text that the flags name.
+func (p *Program) open(access Access, dryRun DryRun) (Text, error) {
+	t, err := p.Open(OpenOptions{access, dryRun})
+	t.DryRun = dryRun
+	if dryRun == DryRunClient && t.Store != nil {
+		t.Store = dryStore{t.Store}
 	}
-	root.AddCommand(a.userCommands()...)
-	root.AddCommand(a.newCheck())
-	a.setUp(root)
-	p.Adapt(root)
-	return root
+	return t, err
 }
 
-// translate gives a hint the program's own names for commands and the flag, which
-// it has as registryctl has them.
-func (p Program) translate(hint string) string {
-	return strings.NewReplacer(
-		program+" user ", p.Name+" ",
-		program+" ", p.Name+" ",
-		"-f names ", p.Flag+" names ",
-	).Replace(hint)
-}
+// A dryStore makes each edit on a copy of the text.
+type dryStore struct{ Store }
 
-// translate does so for whichever program runs.
-func (a *app) translate(hint string) string {
-	if a.other == nil {
-		return hint
+func (s dryStore) Update(ctx context.Context, edit func(*htpasswd.File) error) (bool, error) {
+	f, missing, err := readOrEmpty(ctx, s.Store)
+	if f == nil {
+		return false, err
 	}
-	return a.other.translate(hint)
+	if editErr := edit(f); editErr != nil {
+		return false, editErr
+	}
+	return missing || f.Changed(), nil
 }
 
-// Fail returns an error of a store, for exit status 1, with a hint of what to do
-// next, which may be empty.
-func Fail(hint, format string, args ...any) error {
-	return &failure{status: exitIO, err: fmt.Errorf(format, args...), hint: hint, own: true}
+// command returns a command line of the program for a hint: verb holds the command
+// and flags as they are, operands are quoted as a shell needs it. The flags that
+// name the text are repeated.
+func (p *Program) command(verb string, operands ...string) string {
+	return p.commandLine(p.Name+" "+verb, operands)
 }
 
-// Misuse returns an error of flags, for exit status 2, with such a hint.
-func Misuse(hint, format string, args ...any) error {
-	return &failure{status: exitUsage, err: fmt.Errorf(format, args...), hint: hint, own: true}
+// userCommand does the same for a command for users, such as "passwd".
+func (p *Program) userCommand(verb string, operands ...string) string {
+	return p.commandLine(p.UserCommand+" "+verb, operands)
 }
 
-// A FlagProblem is what a flag of the program says of a bad value, without
-// repeating it, such as "takes none or server".
-type FlagProblem = flagProblem
+func (p *Program) commandLine(line string, operands []string) string {
+	dashed := slices.ContainsFunc(operands, func(s string) bool { return strings.HasPrefix(s, "-") })
+	words := []string{line}
+	for _, operand := range operands {
+		if !dashed {
+			words = append(words, quote(operand))
+		}
+	}
+	words = append(words, p.givenFlags()...)
+	if dashed {
+		words = append(words, "--")
+		for _, operand := range operands {
+			words = append(words, quote(operand))
+		}
+	}
+	return strings.Join(words, " ")
+}
 
-// A Duration is the value of a flag that takes a time, and none below zero.
-type Duration = durationFlag
+// givenFlags are the HintFlags that were given, as they are typed.
+func (p *Program) givenFlags() (words []string) {
+	for _, name := range p.HintFlags {
+		f := p.flags.Lookup(name)
+		if f == nil || !f.Changed {
+			continue
+		}
+		word := "--" + f.Name
+		if f.Shorthand != "" {
+			word = "-" + f.Shorthand
+		}
+		words = append(words, word)
+		if f.NoOptDefVal == "" {
+			words = append(words, quote(f.Value.String()))
+		}
+	}
+	return words
+}
+
+// quote quotes a word for a shell, if it needs that: single quotes mean the same
+// to PowerShell.
+func quote(word string) string {
+	if word != "" && strings.Trim(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._/:@%+=,-\\") == "" && !strings.Contains(word, `\\`) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+// examples returns command lines for users as the examples of a help text.
+func (p *Program) examples(lines ...string) string { return p.examplesOf(p.UserCommand, lines...) }
+
+func (p *Program) examplesOf(command string, lines ...string) string {
+	var b strings.Builder
+	for i, line := range lines {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		line, comment, commented := strings.Cut(line, " #")
+		b.WriteString("  " + command + " " + line)
+		if p.ExampleFlags != "" {
+			b.WriteString(" " + p.ExampleFlags)
+		}
+		if commented {
+			b.WriteString(" #" + comment)
+		}
+	}
+	return b.String()
+}

@@ -8,139 +8,161 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
+	"slices"
+	"syscall"
 	"time"
 
 	"github.com/registryctl/registryctl/htpasswd"
 )
 
-const (
-	fileVariable = "REGISTRY_AUTH_HTPASSWD_PATH" // the registry's own
-	defaultFile  = "auth/registry.htpasswd"      // as in the tutorials
-)
-
-// A Store is where an htpasswd text is kept. Update decides how an edit becomes
-// durable, and may call it more than once: the edit depends on nothing but its
-// argument, and passwords are hashed before.
-type Store interface {
-	Read(context.Context) (*htpasswd.File, error)
-	Update(context.Context, func(*htpasswd.File) error) (changed bool, err error)
-}
-
-// A target is a store with its name in messages.
-type target struct {
-	Store
-	name     string
-	path     string // of the file, if it is one
-	isStream bool   // an edit writes the text to standard output
-	unnamed  bool   // nobody has said which: it need not be there
-}
-
-// open returns the store that the flags and the environment name, to be read.
-func (a *app) open() target { return a.target(ToRead, 0) }
-
-// openForEdit is open for an edit, which fails where there is no file.
-func (a *app) openForEdit() target { return a.target(ToEdit, 0) }
-
-// openOrCreate is open for an edit that may create the file, with this mode.
-func (a *app) openOrCreate(mode fs.FileMode) target { return a.target(ToCreate, mode) }
-
-// openToPlan is open for saying what such an edit would do.
-func (a *app) openToPlan() target { return a.target(ToPlan, 0) }
-
-func (a *app) target(access Access, mode fs.FileMode) target {
-	switch {
-	case a.other != nil:
-		s, name := a.other.Open(access)
-		return target{Store: s, name: name, unnamed: name == ""}
-	case a.file == "-":
-		return target{Store: &stream{in: a.in, out: a.out}, name: "the input", isStream: true}
-	}
-	s := a.fileStore()
-	s.forEdit, s.Create, s.Mode = access != ToRead, access == ToCreate || access == ToPlan, mode
-	return target{Store: s, name: s.Path, path: s.Path, unnamed: s.makeFolder}
-}
-
-func (a *app) fileStore() fileStore {
-	s := fileStore{timeout: time.Duration(a.lockTimeout)}
-	s.InPlace = a.inPlace
-	switch {
-	case a.file != "":
-		s.Path = string(a.file)
-	case os.Getenv(fileVariable) != "":
-		s.Path = os.Getenv(fileVariable)
-	default:
-		s.Path, s.makeFolder = defaultFile, true
-	}
-	return s
-}
-
-// A fileStore is a file, whose lock is waited for only so long.
+// A fileStore is a file, with what a person has to know when it cannot be used.
 type fileStore struct {
 	htpasswd.FileStore
-	timeout    time.Duration
-	makeFolder bool // of the default path only, which nobody has named: a mistyped one has to fail
-	forEdit    bool
+	program   *Program
+	origin    string // who has named the path, for messages
+	isDefault bool   // the directory is created: a mistyped one has to fail
+	access    Access
+	dryRun    bool
+	timeout   time.Duration // for the lock
 }
 
-// Read fails for a file that could not be edited, if that is what it is read for:
+// Read fails for a file that could not be edited, if it is read for an edit:
 // before a password is asked for.
 func (s fileStore) Read(ctx context.Context) (*htpasswd.File, error) {
-	if _, err := s.look(); s.forEdit && err != nil {
-		return nil, err
+	if s.access != ToRead && !s.dryRun {
+		if err := s.checkEdit(); err != nil {
+			return nil, s.explain(err)
+		}
 	}
-	// It may be a pipe.
-	return await(ctx, func() (*htpasswd.File, error) { return s.FileStore.Read(ctx) })
+	// The file may be a pipe.
+	f, err := await(ctx, func() (*htpasswd.File, error) { return s.FileStore.Read(ctx) })
+	return f, s.explain(err)
 }
 
-// look says, without reading it, whether the file is missing, and why it could
-// not be edited.
-func (s fileStore) look() (missing bool, err error) {
+// Update bounds the time that an edit waits for its lock.
+func (s fileStore) Update(ctx context.Context, edit func(*htpasswd.File) error) (bool, error) {
+	if s.isDefault && s.Create {
+		if err := s.prepareDirectory(); err != nil {
+			return false, s.explain(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	changed, err := s.FileStore.Update(ctx, edit)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return false, Fail("another process is editing the file; --lock-timeout waits longer", "%s was still locked after %s", s.Path, s.timeout)
+	}
+	return changed, s.explain(err)
+}
+
+// checkEdit returns why the file could not be edited, where that can be known.
+func (s fileStore) checkEdit() error {
 	info, err := os.Stat(s.Path)
 	switch {
 	case err == nil && !info.Mode().IsRegular():
-		return false, fail(exitIO, "", "%s is not a regular file", s.Path)
-	case errors.Is(err, fs.ErrNotExist) && s.Create && !s.makeFolder:
-		folder, _ := filepath.Split(s.Path)
-		if _, err := os.Stat(cmp.Or(folder, ".")); err != nil {
-			return true, fail(exitIO, "check the path, or make the folder first", "no folder for %s", s.Path)
+		return Fail("", "%s is not a regular file", s.Path)
+	case err == nil && !s.InPlace && isMountPoint(s.Path):
+		return syscall.EBUSY
+	case isMissing(err) && s.Create && !s.isDefault:
+		if _, err := os.Stat(filepath.Dir(s.Path)); isMissing(err) {
+			return Fail("check the path, or create the directory first", "there is no directory for %s, %s", s.Path, s.origin)
 		}
 	}
-	return errors.Is(err, fs.ErrNotExist), nil // another error is for the read to tell
+	return nil // another error is for the read to tell
 }
 
-func (s fileStore) Update(ctx context.Context, edit func(*htpasswd.File) error) (bool, error) {
-	if s.makeFolder && s.Create {
-		if err := os.MkdirAll(filepath.Dir(s.Path), 0o700); err != nil {
-			return false, err
+// prepareDirectory creates the default directory, with the bits that the mode of
+// the file needs.
+func (s fileStore) prepareDirectory() error {
+	dir := filepath.Dir(s.Path)
+	mode := directoryMode(cmp.Or(s.Mode, 0o600))
+	info, err := os.Stat(dir)
+	if isMissing(err) {
+		if err := os.MkdirAll(dir, mode); err != nil {
+			return err
+		}
+		return os.Chmod(dir, mode)
+	}
+	if err != nil || s.Mode == 0 || info.Mode().Perm()&mode == mode {
+		return err
+	}
+	mode |= info.Mode().Perm()
+	if !isOwn(info) || os.Chmod(dir, mode) != nil {
+		s.program.warn("a server of the group cannot reach %s: chmod %04o %s", s.Path, mode, quote(dir))
+		return nil
+	}
+	s.program.say("set the mode of %s to %04o", dir, mode)
+	return nil
+}
+
+// directoryMode lets everyone look into a directory who may read a file in it.
+func directoryMode(file fs.FileMode) fs.FileMode {
+	mode := fs.FileMode(0o700)
+	for _, bits := range []fs.FileMode{0o050, 0o005} {
+		if file&bits&0o444 != 0 {
+			mode |= bits
 		}
 	}
-	return s.locked(ctx, func(ctx context.Context) (bool, error) { return s.FileStore.Update(ctx, edit) })
+	return mode
 }
 
-// locked bounds how long an edit waits for its lock.
-func (s fileStore) locked(ctx context.Context, edit func(context.Context) (bool, error)) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
-	changed, err := edit(ctx)
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = fail(exitIO, "another process is editing it; --lock-timeout waits longer", "%s was still locked after %s", s.Path, s.timeout)
+// explain adds to an error of the file what a person can do.
+func (s fileStore) explain(err error) error {
+	var known *Error
+	switch {
+	case err == nil || errors.As(err, &known):
+		return err
+	case isMissing(err):
+		return fail(exitIO, s.program.userCommand("add", "NAME")+" creates it", "%w", missingFile{s.Path, s.origin})
+	case errors.Is(err, fs.ErrPermission):
+		return s.denied()
+	case errors.Is(err, syscall.EBUSY):
+		return Fail("mount its directory instead, or use --in-place", "%s is mounted as a single file, which cannot be replaced", s.Path)
+	case errors.Is(err, syscall.EROFS):
+		return Fail("mount the directory for writing, or edit the file where it comes from", "%s is on a read-only file system", s.Path)
+	case errors.Is(err, htpasswd.ErrAttributes):
+		return fail(exitIO, "edit it as its owner", "%s: %w", s.Path, htpasswd.ErrAttributes)
 	}
-	return changed, err
+	return err
 }
 
-// A stream makes a command a filter: what is read from in goes, edited, to out.
-type stream struct {
-	in   io.Reader
-	out  io.Writer
+// A missingFile is the error of a file that does not exist, or whose directory
+// does not.
+type missingFile struct{ path, origin string }
+
+func (e missingFile) Error() string        { return fmt.Sprintf("there is no %s, %s", e.path, e.origin) }
+func (e missingFile) Is(target error) bool { return target == fs.ErrNotExist }
+
+// denied says which of the file and its directory the user may not use, and whose
+// it is.
+func (s fileStore) denied() error {
+	name := s.Path
+	dir := filepath.Dir(s.Path)
+	if cannotUse(dir, s.access != ToRead && !s.InPlace) {
+		name = dir
+	}
+	owner, me := ownerOf(name), currentUser()
+	if owner == "" || me == "" {
+		return Fail("edit it as its owner", "permission denied for %s, %s", name, s.origin)
+	}
+	return Fail(fmt.Sprintf("run the command with sudo, or take the ownership: sudo chown %s %s", quote(me), quote(name)),
+		"permission denied: %s belongs to %s", name, owner)
+}
+
+// A filter is the store of "-f -": the text is read from in, and an edit writes
+// the new one to out, also if it is the same.
+type filter struct {
+	in  io.Reader
+	out io.Writer
+
+	read bool
 	text []byte
 	err  error
-	read bool
 }
 
-func (s *stream) Read(ctx context.Context) (*htpasswd.File, error) {
+func (s *filter) Read(ctx context.Context) (*htpasswd.File, error) {
 	if !s.read {
 		s.text, s.err = readAll(ctx, s.in)
 		s.read = true
@@ -155,90 +177,105 @@ func (s *stream) Read(ctx context.Context) (*htpasswd.File, error) {
 	return f, err
 }
 
-// Update writes the text also where the edit changes nothing: that is what a
-// filter is for.
-func (s *stream) Update(ctx context.Context, edit func(*htpasswd.File) error) (bool, error) {
+func (s *filter) Update(ctx context.Context, edit func(*htpasswd.File) error) (bool, error) {
 	f, refused := s.Read(ctx)
 	if f == nil {
 		return false, refused
 	}
 	if err := edit(f); err != nil {
-		if refused != nil && errors.Is(refused, err) {
-			err = refused
-		}
-		return false, err
+		return false, cmp.Or(refused, err)
 	}
-	var text bytes.Buffer
-	if _, err := f.WriteTo(&text); err != nil {
-		return false, err
+	if refused != nil && !f.Changed() {
+		return false, refused
 	}
-	return s.write(text.Bytes())
-}
-
-func (s *stream) write(text []byte) (changed bool, err error) {
-	if _, err := s.out.Write(text); err != nil {
-		return false, fmt.Errorf("%w: %w", errOutput, err)
+	text := f.Bytes()
+	if _, err := (output{s.out}).Write(text); err != nil {
+		return false, err
 	}
 	return !bytes.Equal(text, s.text), nil
 }
 
-// text reads a store as it is, also one that the registry would refuse.
-func (t target) text(ctx context.Context) ([]byte, error) {
-	f, err := t.Read(ctx)
-	if f == nil {
-		return nil, err
+// readOrEmpty reads a text that an edit may create.
+func readOrEmpty(ctx context.Context, s Store) (f *htpasswd.File, missing bool, err error) {
+	f, err = s.Read(ctx)
+	if isMissing(err) {
+		return new(htpasswd.File), true, nil
 	}
-	var text bytes.Buffer
-	_, err = f.WriteTo(&text)
-	return text.Bytes(), err
+	return f, false, err
 }
 
-// readAll reads all of a stream, which may be a pipe that nothing comes from.
-func readAll(ctx context.Context, r io.Reader) ([]byte, error) {
-	return await(ctx, func() ([]byte, error) {
-		size := bytes.MinRead
-		if file, ok := r.(*os.File); ok {
-			// As large as it has to be: growing would copy a long list over and over.
-			if info, err := file.Stat(); err == nil && info.Mode().IsRegular() && info.Size() < math.MaxInt32 {
-				size += int(info.Size())
-			}
-		}
-		room := make([]byte, 0, size)
-		text := bytes.NewBuffer(room)
-		_, err := text.ReadFrom(r)
-		return text.Bytes(), err
-	})
-}
-
-// made reports whether an edit was made: also one that may not survive a power
-// cut. Who has asked for it is told what was done, and then that.
-func made(err error) bool { return err == nil || errors.Is(err, htpasswd.ErrNotDurable) }
-
-// keep is an Update that changes nothing. A file need not even be locked then; a
-// filter still writes its text.
-func (t target) keep(ctx context.Context) error {
-	if !t.isStream {
+// keep is an edit that changes nothing: a filter still writes its text.
+func (t Text) keep(ctx context.Context) error {
+	if !t.ToStdout {
 		return nil
 	}
 	_, err := t.Update(ctx, func(*htpasswd.File) error { return nil })
 	return err
 }
 
-// readOrEmpty reads a store that an edit may create.
-func (t target) readOrEmpty(ctx context.Context) (f *htpasswd.File, missing bool, err error) {
-	f, err = t.Read(ctx)
-	if errors.Is(err, fs.ErrNotExist) {
-		return new(htpasswd.File), true, nil
-	}
-	return f, false, err
+// readAll reads all of a stream, which may be a pipe that nothing comes from.
+func readAll(ctx context.Context, r io.Reader) ([]byte, error) {
+	return await(ctx, func() ([]byte, error) { return io.ReadAll(r) })
 }
 
-// isMissing is readOrEmpty where the text is of no interest yet: a file is not
-// read for it.
-func (t target) isMissing(ctx context.Context) (missing bool, err error) {
-	if s, ok := t.Store.(fileStore); ok {
-		return s.look()
+// await runs work that cannot be interrupted, and stops waiting for it when ctx
+// ends. The result comes through a channel, so that work which goes on touches
+// nothing of the caller's.
+func await[T any](ctx context.Context, work func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
 	}
-	_, missing, err = t.readOrEmpty(ctx)
-	return missing, err
+	done := make(chan result, 1)
+	go func() {
+		value, err := work()
+		done <- result{value, err}
+	}()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
+}
+
+// interruptible is await for work without a result.
+func interruptible(ctx context.Context, work func() error) error {
+	_, err := await(ctx, func() (struct{}, error) { return struct{}{}, work() })
+	return err
+}
+
+// twin returns a user whose name differs from the given one only in case or
+// Unicode normalisation.
+func twin(f *htpasswd.File, name string) (user string, found bool) {
+	key := foldName(name)
+	for user := range f.Users() {
+		if user != name && foldName(user) == key {
+			return user, true
+		}
+	}
+	return "", false
+}
+
+// lostWithContainer warns of an edit in a container that is on no mount.
+func lostWithContainer(path string) string {
+	if !inContainer() {
+		return ""
+	}
+	path, err := filepath.Abs(path)
+	if err != nil || slices.ContainsFunc(mountPoints(), func(mount string) bool { return mount != "/" && isBelow(path, mount) }) {
+		return ""
+	}
+	return path + " is not on a mount: it is lost with this container"
+}
+
+func isMountPoint(path string) bool {
+	path, err := filepath.Abs(path)
+	return err == nil && slices.Contains(mountPoints(), path)
+}
+
+func isBelow(path, dir string) bool {
+	rel, err := filepath.Rel(dir, path)
+	return err == nil && filepath.IsLocal(rel)
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -11,194 +12,191 @@ import (
 	"github.com/registryctl/registryctl/htpasswd"
 )
 
-func (a *app) newUserAdd() *cobra.Command {
-	var (
-		source    passwordSource
-		mode      modeFlag
-		update    bool
-		printOnly bool
-	)
+// addOptions are the flags of "user add".
+type addOptions struct {
+	user      string
+	text      Text
+	password  newPassword
+	update    bool
+	printOnly bool
+	output    formatFlag
+	dryRun    dryRunFlag
+}
+
+func newUserAdd(p *Program) *cobra.Command {
+	o := addOptions{output: formatFlag{value: "text", allowed: []string{"text", "json"}}}
 	cmd := &cobra.Command{
 		Use:   "add NAME",
 		Short: "Add a user",
-		Long: `Add a user. The password is asked for on the terminal, unless a flag says where
-it is. With --update the same command may run again and again.`,
-		Annotations: more(`The file is made where it is missing; its folder only for the default path.
-With --update a user who is there gets the password, and if they have it
-already nothing is changed.
+		Long: `Add a user. The password is asked for on the terminal, unless a flag names
+another source: --password-stdin, --password-file, --password-env, --generate
+or --hash. No flag takes the password itself, as everyone on the machine can
+read the arguments of a process.
 
-A password comes from one place: the terminal, or one of --password-stdin,
---password-file, --password-env, --generate and --hash. No flag takes it as its
-value, as everyone on the machine can read the arguments of a process. From
-standard input, a file or a variable a byte order mark and one line end go, and
-UTF-16 is decoded, as PowerShell may send either. Refused is one that is empty,
-has more than 72 bytes, a NUL byte or more than one line.
+From standard input, a file or a variable, a byte order mark and one line ending
+are removed, and UTF-16 is decoded. The password must be UTF-8, must not be
+empty or longer than 72 bytes, and must not contain a NUL byte or more than one
+line, or begin or end with whitespace, which docker login removes.
 
-Each step of --cost doubles the time of every request to the registry. An
-update never lowers the cost of a hash unless --cost says so, and makes one
-below the default anew. A file for a server that reads it as another user of
-its group wants --mode 0640; it does not work on Windows.
+With --update, the password of an existing user is set; one that is the same
+already is left alone, unless its hash is not bcrypt or its cost is below the
+default. A cost is never lowered unless --cost says so. Each step of --cost
+doubles the time of every request to the registry.
 
-Exit status:
-
-  0  done, or nothing to do
-  5  the password is refused
-  6  the user is there, without --update, or the name is bad`),
-		Example: `  registryctl user add elton
-  registryctl user add elton --generate
-  $env:PW = (Get-Credential elton).GetNetworkCredential().Password # PowerShell
-  registryctl user add elton --update --password-env PW`,
+` + p.CreateHelp,
+		Example: p.examples("add elton", "add elton --generate", "add elton --update --password-env PW",
+			"add elton --update --password-env PW # PowerShell"),
+		Annotations: exits(`0  done, or nothing to do
+5  the password is refused
+6  the user exists, without --update, or the name is refused
+7  the registry does not accept the file`),
 		Args:              operands("NAME"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	source.registerNew(cmd, a)
-	mode.register(cmd, a)
-	cmd.Flags().BoolVar(&update, "update", false, "set the password if the user is there")
-	cmd.Flags().BoolVar(&printOnly, "print", false, "write the line to standard output, no file")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := cmp.Or(source.check(), mode.check(cmd, a)); err != nil {
+	o.password.register(cmd)
+	cmd.Flags().BoolVar(&o.update, "update", false, "set the password if the user exists")
+	cmd.Flags().BoolVar(&o.printOnly, "print", false, "print the line, and write no file")
+	o.dryRun.register(cmd, p)
+	o.output.registerOutput(cmd)
+	p.CreateFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
+		o.user = args[0]
+		if err := o.check(cmd, p); err != nil {
 			return err
 		}
-		switch {
-		case update && source.generate:
-			return fail(exitUsage, program+" user passwd --generate sets a new one", "--update and --generate exclude each other: a new password each time is never up to date")
-		case printOnly:
-			for _, other := range []string{"update", "generate", "mode"} {
-				if cmd.Flags().Changed(other) {
-					return fail(exitUsage, "", "--print and --%s exclude each other", other)
-				}
+		if o.printOnly {
+			if err := o.password.check(cmd, p, Text{}); err != nil {
+				return err
 			}
-			return a.printUser(cmd, &source, args[0])
+			return printUser(cmd.Context(), p, o)
 		}
-		add := userAdd{app: a, cmd: cmd, source: &source, user: args[0], target: a.openOrCreate(mode.perm()), update: update}
-		return add.run()
+		if o.text, err = p.open(ToCreate, o.dryRun.value); err != nil {
+			return err
+		}
+		if err := o.password.check(cmd, p, o.text); err != nil {
+			return err
+		}
+		return userAdd(cmd.Context(), p, o)
 	}
 	return cmd
 }
 
-// printUser writes the line that add would add.
-func (a *app) printUser(cmd *cobra.Command, source *passwordSource, user string) error {
-	if err := htpasswd.ValidateUser(user); err != nil {
-		return cannot("add", user, target{}, err)
+// check refuses flags that exclude each other.
+func (o addOptions) check(cmd *cobra.Command, p *Program) error {
+	for _, other := range []string{"update", "mode", "create", "dry-run"} {
+		if err := exclusive(cmd, "", "print", other); err != nil {
+			return err
+		}
 	}
-	s, err := source.read(cmd.Context(), user)
-	if err != nil {
+	if err := exclusive(cmd, p.userCommand("passwd --generate", o.user)+" sets a new one", "update", "generate"); err != nil {
 		return err
 	}
-	h, err := a.encode(cmd.Context(), s, source.cost.value)
-	if err != nil {
-		return err
+	switch {
+	case o.printOnly && o.password.generate && o.output.value != "json":
+		return Misuse("-o json prints both", "--print and --generate exclude each other without -o json")
+	case o.output.value == "json" && !o.password.generate:
+		return Misuse("", "-o json goes with --generate")
 	}
-	return a.print(fmt.Appendf(nil, "%s:%s\n", user, h.Encoded()))
+	return nil
 }
 
-// A userAdd is one run of the command.
-type userAdd struct {
-	app    *app
-	cmd    *cobra.Command
-	source *passwordSource
-	user   string
-	target target
-	update bool
-}
-
-func (c userAdd) run() error {
-	ctx := c.cmd.Context()
-	if err := htpasswd.ValidateUser(c.user); err != nil {
-		return cannot("add", c.user, c.target, err)
+func userAdd(ctx context.Context, p *Program, o addOptions) error {
+	if err := htpasswd.ValidateUser(o.user); err != nil {
+		return p.cannot("add", o.user, o.text, err)
 	}
-	f, missing, err := c.read(ctx)
+	// Read first: who is there already is known before a password is asked for.
+	f, missing, err := readOrEmpty(ctx, o.text)
 	if err != nil {
-		return cannot("add", c.user, c.target, err)
+		return p.cannot("add", o.user, o.text, err)
 	}
-	entry, exists := f.Lookup(c.user)
-	if exists && !c.update {
-		return c.exists()
+	entry, exists := f.Lookup(o.user)
+	if exists && !o.update {
+		return userExists(p, o)
 	}
-	s, err := c.source.read(ctx, c.user)
+	c, err := o.password.read(ctx, p, o.user)
 	if err != nil {
 		return err
 	}
-	cost := c.source.cost.of(entry.Hash)
+	cost := o.password.cost.of(entry.Hash)
 	if exists {
-		current, err := c.current(s, entry.Hash, cost)
+		current, err := isCurrent(ctx, c, entry.Hash, cost)
 		if err == nil && current {
-			err = c.target.keep(ctx)
+			err = o.text.keep(ctx)
 		}
 		if err != nil {
-			return cannot("add", c.user, c.target, err)
+			return p.cannot("add", o.user, o.text, err)
 		}
 		if current {
-			c.app.say("%q unchanged in %s", c.user, c.target.name)
+			p.say("%q unchanged in %s", o.user, o.text.Name)
 			return nil
 		}
 	}
-	h, err := c.app.encode(ctx, s, cost)
+	hash, err := o.password.encode(ctx, p, c, cost)
 	if err != nil {
 		return err
 	}
-	return c.write(s, h, missing)
-}
-
-// read reads the file before the password is asked for, which would be typed in
-// vain. With a hash nothing is, and the edit itself says whether the user is there.
-func (c userAdd) read(ctx context.Context) (f *htpasswd.File, missing bool, err error) {
-	if c.source.hash != "" && !c.update {
-		missing, err = c.target.isMissing(ctx)
-		return new(htpasswd.File), missing, err
-	}
-	return c.target.readOrEmpty(ctx)
-}
-
-func (c userAdd) write(s secret, h htpasswd.Hash, missing bool) error {
-	var exists, first bool
-	_, err := c.target.Update(c.cmd.Context(), func(f *htpasswd.File) error {
-		_, exists = f.Lookup(c.user)
-		first = true
-		for range f.All() {
-			first = false
-			break
+	_, err = o.text.Update(ctx, func(f *htpasswd.File) error {
+		_, exists = f.Lookup(o.user)
+		if o.update {
+			return f.Set(o.user, hash)
 		}
-		if c.update {
-			return f.Set(c.user, h)
-		}
-		return f.Add(c.user, h)
+		return f.Add(o.user, hash)
 	})
 	switch {
 	case errors.Is(err, htpasswd.ErrUserExists):
-		return c.exists()
+		return userExists(p, o)
 	case !made(err):
-		return cannot("add", c.user, c.target, err)
+		return p.cannot("add", o.user, o.text, err)
 	}
-	if missing && first {
-		c.app.did("created %s", c.target.name)
+	if missing {
+		p.done(o.text, "created %s", o.text.Name)
 	}
 	if exists {
-		c.app.did("set the password of %q in %s", c.user, c.target.name)
+		p.done(o.text, "set the password of %q in %s", o.user, o.text.Name)
 	} else {
-		c.app.did("added %q to %s", c.user, c.target.name)
+		p.done(o.text, "added %q to %s", o.user, o.text.Name)
 	}
-	return cmp.Or(c.source.reveal(c.user, s), err)
+	warnAfterAdd(p, f, o)
+	return cmp.Or(reveal(p, o, c), err)
 }
 
-func (c userAdd) exists() error {
-	hint := "use --update to set a new password"
-	if c.source.generate {
-		hint = program + " user passwd --generate sets a new password"
+// userExists is the error of a name that is taken.
+func userExists(p *Program, o addOptions) error {
+	hint := p.userCommand("passwd", o.user)
+	if o.password.generate {
+		hint = p.userCommand("passwd --generate", o.user)
 	}
-	return fail(exitName, hint, "cannot add %q: already in %s", c.user, c.target.name)
+	return fail(exitName, hint, "cannot add %s: already in %s", shown(o.user), o.text.Name)
 }
 
-// current reports whether the hash in the file already says what is to be set:
-// the same hash, or one of the same password that need not be made anew.
-func (c userAdd) current(s secret, h htpasswd.Hash, cost int) (bool, error) {
-	if s.ready {
-		return s.hash.Encoded() == h.Encoded(), nil
+// warnAfterAdd warns of what a person who adds a user should know of the others.
+func warnAfterAdd(p *Program, before *htpasswd.File, o addOptions) {
+	if other, found := twin(before, o.user); found {
+		p.warn("%s differs from %s only in case or Unicode normalisation", shown(o.user), shown(other))
+	}
+	const made = "docker" // by a registry that has found no file
+	entry, found := before.Lookup(made)
+	for user := range before.Users() {
+		found = found && user == made
+	}
+	if cost, _ := entry.Hash.Cost(); found && cost == htpasswd.DefaultCost {
+		p.warn("the registry may have created the user %q, whose password is in its log: %s", made, p.userCommand("remove", made))
+	}
+	if o.text.Warning != "" && o.text.DryRun == DryRunNone {
+		p.warn("%s", o.text.Warning)
+	}
+}
+
+// isCurrent reports whether the hash in the file already says what is to be set:
+// the same hash, or one of the same password and cost.
+func isCurrent(ctx context.Context, c credential, h htpasswd.Hash, cost int) (bool, error) {
+	if c.isHash {
+		return c.hash.Equal(h), nil
 	}
 	if is, ok := h.Cost(); !ok || is != cost {
 		return false, nil
 	}
-	err := interruptible(c.cmd.Context(), func() error { return h.Verify(s.password) })
+	err := interruptible(ctx, func() error { return h.Verify(c.password) })
 	if errors.Is(err, htpasswd.ErrMismatch) {
 		return false, nil
 	}
@@ -206,13 +204,38 @@ func (c userAdd) current(s secret, h htpasswd.Hash, cost int) (bool, error) {
 }
 
 // reveal prints a generated password, after it has been set.
-func (p *passwordSource) reveal(user string, s secret) error {
-	if !p.generate {
+func reveal(p *Program, o addOptions, c credential) error {
+	if !o.password.generate || o.text.DryRun != DryRunNone {
 		return nil
 	}
-	if _, err := fmt.Fprintf(p.app.out, "%s\n", s.password); err != nil {
-		return fail(exitIO, program+" user passwd --generate sets a new one",
-			"the new password of %q is set but could not be written: %w", user, err)
+	text := fmt.Appendf(nil, "%s\n", c.password)
+	if o.output.value == "json" {
+		text = jsonText(generatedPassword{User: o.user, Password: string(c.password)})
 	}
-	return nil
+	return p.lostPasswords(fmt.Sprintf("the new password of %q is", o.user), []string{o.user}, p.print(text))
+}
+
+// printUser prints the line that add would add.
+func printUser(ctx context.Context, p *Program, o addOptions) error {
+	if err := htpasswd.ValidateUser(o.user); err != nil {
+		return p.cannot("add", o.user, Text{}, err)
+	}
+	c, err := o.password.read(ctx, p, o.user)
+	if err != nil {
+		return err
+	}
+	h, err := o.password.encode(ctx, p, c, o.password.cost.of(htpasswd.Hash{}))
+	if err != nil {
+		return err
+	}
+	if o.output.value == "json" {
+		return p.print(jsonText(generatedPassword{o.user, string(c.password), h.Encoded()}))
+	}
+	return p.print(fmt.Appendf(nil, "%s:%s\n", o.user, h.Encoded()))
+}
+
+func jsonText(v any) []byte {
+	var b bytes.Buffer
+	_ = writeJSON(&b, v) // of strings, to a buffer: no error
+	return b.Bytes()
 }

@@ -18,11 +18,11 @@ import (
 	"github.com/registryctl/registryctl/internal/userlist"
 )
 
-func (a *app) newUserImport() *cobra.Command {
+func newUserImport(p *Program) *cobra.Command {
 	var (
-		c      = userImport{app: a}
-		mode   modeFlag
+		c      = userImport{program: p}
 		format = formatFlag{allowed: []string{userlist.Lines, userlist.CSV, userlist.JSON}}
+		dryRun dryRunFlag
 		output = formatFlag{value: "text", allowed: []string{"text", "json"}}
 	)
 	cmd := &cobra.Command{
@@ -30,8 +30,9 @@ func (a *app) newUserImport() *cobra.Command {
 		Short: "Add and update many users from a list",
 		Long: `Make the file match a list, in one write: users are added or, where the
 password is another one, updated; those that match are left alone. FILE, else
-standard input, is lines of name:password, CSV with that header, or JSON.`,
-		Annotations: more(`A second run writes nothing. FILE is standard input if it is "-" or not given.
+standard input, is lines of name:password, CSV with that header, or JSON.
+
+A second run writes nothing. FILE is standard input if it is "-" or not given.
 CSV has a header "name,password"; JSON is an array or one {"name", "password"}
 a line. A password that is a bcrypt hash is taken as it is; "hash" in the place
 of "password" takes nothing else, and "user" or "username" does for "name". If
@@ -41,18 +42,12 @@ name of FILE says what it is, else how it begins.
 With --dry-run the plan is printed: "+" to add, "~" to update, "-" to remove,
 "=" to leave alone. "-o json" is {file, users: [{user, action}]}, with the
 actions add, update, remove and keep. --generate prints "name,password" CSV.
-
-Exit status:
-
-  5  a password is refused
-  6  a name is bad, or listed twice
-  7  an entry cannot be read, or its hash is not bcrypt
-  8  with --exit-code: the plan changes something
-
-Of several bad entries the first one in the list decides.`),
-		Example: `  registryctl user import users.csv
-  registryctl user import users.json --prune --dry-run --exit-code
-  registryctl user import C:\lists\users.csv -f C:\auth\htpasswd # PowerShell`,
+Of several bad entries the first one in the list decides the exit status.`,
+		Annotations: exits(`5  a password is refused
+6  a name is bad, or listed twice
+7  an entry cannot be read, or its hash is not bcrypt
+8  with --exit-code: the plan changes something`),
+		Example: p.examples("import users.csv", "import users.json --prune --dry-run --exit-code", `import C:\lists\users.csv # PowerShell`),
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return fail(exitUsage, "-f names the htpasswd file", "%s reads one list", cmd.CommandPath())
@@ -61,14 +56,14 @@ Of several bad entries the first one in the list decides.`),
 		},
 	}
 	flags := cmd.Flags()
-	format.register(cmd, "format", "", "FORMAT of the list, else guessed: ")
+	format.register(cmd, "format", "", "`FORMAT` of the list, else guessed: ")
 	flags.BoolVar(&c.prune, "prune", false, "remove users that are not listed")
 	flags.BoolVar(&c.allowEmpty, "allow-empty", false, "with --prune: take a list without any entry")
-	flags.BoolVar(&c.dryRun, "dry-run", false, "only print what would be done")
+	dryRun.register(cmd, p)
 	flags.BoolVar(&c.exitCode, "exit-code", false, "with --dry-run: exit 8 if anything would change")
 	flags.BoolVar(&c.generate, "generate", false, "make a password for who is new and has none")
 	c.cost.register(cmd)
-	mode.register(cmd, a)
+	p.CreateFlags(cmd)
 	output.registerOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		c.json = output.value == "json"
@@ -76,12 +71,13 @@ Of several bad entries the first one in the list decides.`),
 		if len(args) > 0 {
 			c.list = args[0]
 		}
-		if err := cmp.Or(mode.check(cmd, a), c.check()); err != nil {
+		c.dryRun = dryRun.value == DryRunClient
+		var err error
+		if c.target, err = p.open(ToCreate, dryRun.value); err != nil {
 			return err
 		}
-		c.target = a.openOrCreate(mode.perm())
-		if c.dryRun {
-			c.target = a.openToPlan()
+		if err := c.check(); err != nil {
+			return err
 		}
 		return c.run(cmd.Context(), format.value)
 	}
@@ -90,10 +86,10 @@ Of several bad entries the first one in the list decides.`),
 
 // A userImport is one run of the command.
 type userImport struct {
-	app    *app
-	target target
-	list   string
-	cost   costFlag
+	program *Program
+	target  Text
+	list    string
+	cost    costFlag
 
 	prune, allowEmpty, dryRun, exitCode, generate, json bool
 }
@@ -101,17 +97,17 @@ type userImport struct {
 // check refuses flags that do not go together.
 func (c *userImport) check() error {
 	switch {
-	case c.list == "-" && c.app.file == "-":
+	case c.list == "-" && c.target.ToStdout:
 		return fail(exitUsage, "name the list, or the file with -f", "standard input cannot be both the file and the list")
 	case c.exitCode && !c.dryRun:
 		return fail(exitUsage, "", "--exit-code goes with --dry-run, for which nothing is changed")
 	case c.allowEmpty && !c.prune:
 		return fail(exitUsage, "", "--allow-empty goes with --prune")
-	case c.generate && c.app.file == "-" && !c.dryRun:
+	case c.generate && c.target.ToStdout && !c.dryRun:
 		return fail(exitUsage, "name a file with -f", "standard output is for the generated passwords")
 	case c.generate && c.json && !c.dryRun:
 		return fail(exitUsage, "leave out -o json", "standard output is for the generated passwords")
-	case c.app.file == "-" && c.json && !c.dryRun:
+	case c.target.ToStdout && c.json && !c.dryRun:
 		return fail(exitUsage, "name a file with -f", "standard output cannot be both the file and the report")
 	}
 	return nil
@@ -143,11 +139,12 @@ func (c *userImport) run(ctx context.Context, format string) error {
 		return cmp.Or(c.reveal(plan, done), err)
 	case err != nil:
 		return fmt.Errorf("cannot import: %w", err)
-	case missing && changed:
-		c.app.did("created %s", c.target.name)
 	}
-	c.app.did("%s: %s", c.target.name, done.summary())
-	c.app.warnOfCost(plan.highestCost(done))
+	if missing && changed {
+		c.program.done(c.target, "created %s", c.target.Name)
+	}
+	c.program.done(c.target, "%s: %s", c.target.Name, done.summary())
+	c.program.warnOfCost(plan.highestCost(done))
 	if c.json {
 		return c.printPlan(plan, done)
 	}
@@ -156,26 +153,20 @@ func (c *userImport) run(ctx context.Context, format string) error {
 
 // ready does what takes long, before any lock is taken: a bcrypt for each
 // password that is not known to be the one in the file, and one for each that is
-// new. A list of nothing but hashes needs no look into the file, except to say
-// what would be done; f is nil then.
+// new.
 func (c *userImport) ready(ctx context.Context, plan *importPlan) (f *htpasswd.File, missing bool, err error) {
-	allHashed := !slices.ContainsFunc(plan.users, func(u userlist.User) bool { return !u.HasHash() })
-	if allHashed && !c.dryRun {
-		missing, err = c.target.isMissing(ctx)
-		return nil, missing, err
-	}
-	f, missing, err = c.target.readOrEmpty(ctx)
+	f, missing, err = readOrEmpty(ctx, c.target)
 	if err != nil {
 		return nil, false, err
 	}
 	work := plan.work(f, c.cost)
 	todo := slices.DeleteFunc(slices.Clone(work), func(w importWork) bool { return !w.comparable() })
-	err = c.app.parallel(ctx, "comparing", len(todo), func(n int) error { return todo[n].compare() })
+	err = c.program.parallel(ctx, "comparing", len(todo), func(n int) error { return todo[n].compare() })
 	if err != nil || c.dryRun {
 		return f, missing, err
 	}
 	todo = slices.DeleteFunc(work, func(w importWork) bool { return w.user.HasHash() })
-	err = c.app.parallel(ctx, "hashing", len(todo), func(n int) error { return todo[n].hash() })
+	err = c.program.parallel(ctx, "hashing", len(todo), func(n int) error { return todo[n].hash() })
 	return f, missing, err
 }
 
@@ -190,11 +181,11 @@ func (c *userImport) read(ctx context.Context, format string) ([]userlist.User, 
 			list, err := atomicfile.Read(c.list)
 			return []byte(list), err
 		})
-	case isTerminal(c.app.in):
+	case isTerminal(c.program.Stdin):
 		return nil, fail(exitUsage, "name a file, or pipe the list into the command", "no list to import")
 	default:
 		name = "standard input"
-		text, err = readAll(ctx, c.app.in)
+		text, err = readAll(ctx, c.program.Stdin)
 	}
 	if err != nil {
 		return nil, fail(exitIO, "", "cannot read the list: %w", err)
@@ -249,7 +240,7 @@ type importStep struct {
 func (c *userImport) printPlan(plan *importPlan, done importOutcome) error {
 	var out bytes.Buffer
 	if c.json {
-		report := importReport{File: c.target.name, Users: []importStep{}}
+		report := importReport{File: c.target.Name, Users: []importStep{}}
 		for user, action := range plan.steps(done) {
 			report.Users = append(report.Users, importStep{user, action.String()})
 		}
@@ -261,11 +252,11 @@ func (c *userImport) printPlan(plan *importPlan, done importOutcome) error {
 			fmt.Fprintf(&out, "%s %s\n", action.mark(), printable(user))
 		}
 	}
-	if err := c.app.print(out.Bytes()); err != nil {
+	if err := c.program.print(out.Bytes()); err != nil {
 		return err
 	}
 	if c.exitCode && done.changes() {
-		return fail(exitPending, "", "%s is not as listed: would be %s", c.target.name, done.summary())
+		return fail(exitPending, "", "%s is not as listed: would be %s", c.target.Name, done.summary())
 	}
 	return nil
 }
@@ -287,8 +278,8 @@ func (c *userImport) reveal(plan *importPlan, done importOutcome) error {
 		}
 	}
 	table.Flush()
-	if _, err := c.app.out.Write(out.Bytes()); err != nil && len(names) > 0 {
-		return fail(exitIO, program+" user passwd NAME --generate sets a new one",
+	if _, err := c.program.Stdout.Write(out.Bytes()); err != nil && len(names) > 0 {
+		return fail(exitIO, c.program.userCommand("passwd --generate NAME"),
 			"the new passwords of %s are set but could not be written: %w", strings.Join(names, ", "), err)
 	}
 	return nil

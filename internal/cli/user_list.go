@@ -3,9 +3,12 @@ package cli
 import (
 	"bufio"
 	"cmp"
+	"context"
 	"encoding/csv"
 	"fmt"
 	"io"
+	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,48 +17,91 @@ import (
 	"github.com/registryctl/registryctl/htpasswd"
 )
 
-func (a *app) newUserList() *cobra.Command {
-	format := formatFlag{value: "table", allowed: []string{"table", "name", "json", "csv"}}
+// listOptions are the flags of "user list".
+type listOptions struct {
+	users  []string // all, if there are none
+	text   Text
+	format formatFlag
+}
+
+func newUserList(p *Program) *cobra.Command {
+	o := listOptions{format: formatFlag{value: "table", allowed: []string{"table", "name", "json", "csv"}}}
 	cmd := &cobra.Command{
-		Use:     "list",
+		Use:     "list [NAME...]",
 		Aliases: []string{"ls"},
 		Short:   "List the users",
-		Long: `List the users, in the order of the file, with the scheme and cost of their
-hash and why one cannot log in, if so. No hash is ever shown.`,
-		Annotations: more(`"-o name" has each name once, a line each; "-o json" an array of {user, scheme,
-cost, line, problem}; "-o csv" the same with a header.
+		Long: `List the users in the order of the file, or only those named, with the scheme
+and cost of their hash and the reason why the registry does not let a user in.
+No hash is ever shown, and a name that holds one is shown as [hidden].
 
-Exit status:
-
-  7  the registry would refuse the file; what is there is listed`),
-		Example: `  registryctl user list
-  registryctl user list -o name
-  registryctl user list -o json | ConvertFrom-Json # PowerShell`,
-		Args:              noOperands,
-		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.userList(cmd, format.value)
-		},
+"-o name", or -q, prints each name once; "-o json" is an array of {user, scheme,
+cost, line, problem}; "-o csv" has the same columns. If the output of name or csv
+is not a terminal, names are printed byte for byte; in CSV a cell that a
+spreadsheet would take for a formula begins with '.`,
+		Example: p.examples("list", "list -o name", "list elton", "list -o json | ConvertFrom-Json # PowerShell"),
+		Annotations: exits(`6  one of the users does not exist
+7  the registry refuses the file; what is there is listed`),
+		ValidArgsFunction: p.completeUsers,
 	}
-	format.registerOutput(cmd)
+	o.format.registerOutput(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
+		if p.quiet && !cmd.Flags().Changed("output") {
+			o.format.value = "name"
+		}
+		o.users = unique(args)
+		if o.text, err = p.open(ToRead, DryRunNone); err != nil {
+			return err
+		}
+		return userList(cmd.Context(), p, o)
+	}
 	return cmd
 }
 
-func (a *app) userList(cmd *cobra.Command, format string) error {
-	t := a.open()
-	f, readErr := t.Read(cmd.Context())
+func userList(ctx context.Context, p *Program, o listOptions) error {
+	f, refused := o.text.Read(ctx)
 	if f == nil {
-		return fmt.Errorf("cannot list the users: %w", readErr)
+		return fmt.Errorf("cannot list the users: %w", refused)
 	}
-	// Not all in memory first: for a long list that takes longer than to make it.
-	out := bufio.NewWriterSize(printer{a}, 64<<10)
-	if err := cmp.Or(listFormats[format](out, f), out.Flush()); err != nil {
+	list := rows(f)
+	if len(o.users) > 0 {
+		wanted := make(map[string]bool)
+		for _, user := range o.users {
+			if _, ok := f.Lookup(user); !ok {
+				return p.cannotList(user, o.text)
+			}
+			wanted[user] = true
+		}
+		list = slices.DeleteFunc(list, func(r row) bool { return !wanted[r.User] })
+	}
+	show := printable
+	if !isTerminal(p.Stdout) {
+		show = asItIs
+	}
+	out := bufio.NewWriter(output{p.Stdout})
+	if err := cmp.Or(listFormats[o.format.value](out, list, show), out.Flush()); err != nil {
 		return err
 	}
-	if readErr != nil { // what is there was shown, but the registry refuses it
-		return fmt.Errorf("the registry refuses every user: %w", readErr)
+	if refused != nil { // what is there was shown
+		return fmt.Errorf("the registry refuses every user: %w", refused)
 	}
 	return nil
+}
+
+// cannotList is the error of an unknown user. The word may also be the file that
+// was meant.
+func (p *Program) cannotList(user string, t Text) error {
+	if _, err := os.Stat(user); err == nil && t.File != "" {
+		return fail(exitName, p.UserCommand+" list -f "+quote(user), "cannot list %s: not in %s", shown(user), t.Name)
+	}
+	return p.cannot("list", user, t, htpasswd.ErrUserNotFound)
+}
+
+// asItIs shows a name byte for byte, unless it holds a hash.
+func asItIs(name string) string {
+	if holdsHash(name) {
+		return hidden
+	}
+	return name
 }
 
 // A row is what is shown of an entry. Its fields are the JSON output: none may
@@ -87,11 +133,9 @@ func rows(f *htpasswd.File) []row {
 	return list
 }
 
-// problem says why the user cannot log in with this entry.
+// problem says why the registry does not let the user in by this entry.
 func problem(e htpasswd.Entry, last int) string {
 	switch {
-	case htpasswd.ValidateUser(e.User) != nil:
-		return "bad user name"
 	case e.Line != last:
 		return fmt.Sprintf("line %d counts instead", last)
 	case e.Hash.Encoded() == "":
@@ -102,46 +146,68 @@ func problem(e htpasswd.Entry, last int) string {
 	return ""
 }
 
-func (r row) fields() []string {
+// fields are the columns of the row.
+func (r row) fields(show func(string) string) []string {
 	cost := ""
 	if r.Cost != nil {
 		cost = strconv.Itoa(*r.Cost)
 	}
-	return []string{printable(r.User), r.Scheme, cost, strconv.Itoa(r.Line), r.Problem}
+	return []string{show(r.User), r.Scheme, cost, strconv.Itoa(r.Line), r.Problem}
 }
 
 var rowHeader = []string{"user", "scheme", "cost", "line", "problem"}
 
-var listFormats = map[string]func(io.Writer, *htpasswd.File) error{
+// listFormats print the rows; show is for the formats that a program may read.
+var listFormats = map[string]func(w io.Writer, list []row, show func(string) string) error{
 	"table": writeTable,
 	"name":  writeNames,
-	"json":  func(w io.Writer, f *htpasswd.File) error { return writeJSON(w, rows(f)) },
+	"json":  writeRows,
 	"csv":   writeCSV,
 }
 
-func writeTable(w io.Writer, f *htpasswd.File) error {
+func writeTable(w io.Writer, list []row, _ func(string) string) error {
 	table := [][]string{strings.Split(strings.ToUpper(strings.Join(rowHeader, " ")), " ")}
-	for _, r := range rows(f) {
-		table = append(table, r.fields())
+	for _, r := range list {
+		table = append(table, r.fields(printable))
 	}
 	return writeColumns(w, table)
 }
 
-func writeNames(w io.Writer, f *htpasswd.File) error {
-	out := bufio.NewWriter(w)
-	for user := range f.Users() {
-		_, _ = out.WriteString(printable(user)) // Flush keeps the error
-		_ = out.WriteByte('\n')
+func writeNames(w io.Writer, list []row, show func(string) string) error {
+	shown := make(map[string]bool)
+	for _, r := range list {
+		if shown[r.User] {
+			continue
+		}
+		shown[r.User] = true
+		if _, err := fmt.Fprintln(w, show(r.User)); err != nil {
+			return err
+		}
 	}
-	return out.Flush()
+	return nil
 }
 
-func writeCSV(w io.Writer, f *htpasswd.File) error {
+func writeRows(w io.Writer, list []row, _ func(string) string) error {
+	for i := range list {
+		list[i].User = asItIs(list[i].User)
+	}
+	return writeJSON(w, list)
+}
+
+func writeCSV(w io.Writer, list []row, show func(string) string) error {
 	table := csv.NewWriter(w)
 	_ = table.Write(rowHeader) // Flush keeps the error
-	for _, r := range rows(f) {
-		_ = table.Write(r.fields())
+	for _, r := range list {
+		_ = table.Write(r.fields(func(name string) string { return csvCell(show(name)) }))
 	}
 	table.Flush()
 	return table.Error()
+}
+
+// csvCell keeps a spreadsheet from taking a name for a formula.
+func csvCell(name string) string {
+	if name != "" && strings.ContainsRune("=+-@\t\r", rune(name[0])) {
+		return "'" + name
+	}
+	return name
 }

@@ -1,73 +1,172 @@
 package cli
 
 import (
+	"bytes"
 	"cmp"
+	"context"
+	"encoding/csv"
+	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/registryctl/registryctl/htpasswd"
 )
 
-func (a *app) newUserPasswd() *cobra.Command {
-	var source passwordSource
+// passwdOptions are the flags of "user passwd".
+type passwdOptions struct {
+	users    []string
+	all      bool
+	text     Text
+	password newPassword
+	output   formatFlag
+	dryRun   dryRunFlag
+}
+
+func newUserPasswd(p *Program) *cobra.Command {
+	o := passwdOptions{output: formatFlag{allowed: []string{"text", "csv", "json"}}}
 	cmd := &cobra.Command{
-		Use:   "passwd NAME",
+		Use:   "passwd NAME...",
 		Short: "Set the password of a user",
-		Long: `Set the password of a user who is in the file. The user's line keeps its place,
-and its cost if that is above the default and no --cost is given.`,
-		Annotations: more(`Where the password comes from, and which are refused, says "registryctl help
-user add". The registry refuses the old one from the next request on.
+		Long: `Set the password of a user who is in the file. The line keeps its place, and its
+cost if that is above the default and --cost is not given. The registry refuses
+the old password from the next request on. The sources of the password, and what
+is refused, are those of "` + p.UserCommand + ` add".
 
-Exit status:
-
-  5  the password is refused
-  6  no such user`),
-		Example: `  registryctl user passwd elton
-  registryctl user passwd elton --generate
-  registryctl user passwd elton --password-file elton.txt`,
-		Args:              operands("NAME"),
-		ValidArgsFunction: a.completeUser,
+With --generate, several users, or with --all every user, get new passwords in
+one write. Names and passwords are printed as CSV, or as JSON with -o json.`,
+		Example: p.examples("passwd elton", "passwd elton --generate", "passwd elton --password-file elton.txt", "passwd --all --generate"),
+		Annotations: exits(`5  the password is refused
+6  no such user`),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if all, _ := cmd.Flags().GetBool("all"); all && len(args) == 0 {
+				return nil
+			}
+			return operands("NAME...")(cmd, args)
+		},
+		ValidArgsFunction: p.completeUsers,
 	}
-	source.registerNew(cmd, a)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := source.check(); err != nil {
+	o.password.register(cmd)
+	cmd.Flags().BoolVar(&o.all, "all", false, "with --generate: every user")
+	o.dryRun.register(cmd, p)
+	o.output.registerOutput(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
+		o.users = unique(args)
+		switch {
+		case o.all && len(args) > 0:
+			return Misuse("", "--all takes no names")
+		case (o.all || len(o.users) > 1) && !o.password.generate:
+			return Misuse("--generate gives each of them a new one", "one password cannot be set for several users")
+		case o.output.value != "" && !o.password.generate:
+			return Misuse("", "-o goes with --generate")
+		case o.output.value == "text" && (o.all || len(o.users) > 1):
+			return Misuse("", "-o text is for one user; several are printed as csv or json")
+		}
+		if o.text, err = p.open(ToEdit, o.dryRun.value); err != nil {
 			return err
 		}
-		return a.userPasswd(cmd, &source, args[0])
+		if err := o.password.check(cmd, p, o.text); err != nil {
+			return err
+		}
+		return userPasswd(cmd.Context(), p, o)
 	}
 	return cmd
 }
 
-func (a *app) userPasswd(cmd *cobra.Command, source *passwordSource, user string) error {
-	ctx, t := cmd.Context(), a.openForEdit()
-	if err := htpasswd.ValidateUser(user); err != nil {
-		return cannot("set the password of", user, t, err)
-	}
-	f, err := t.Read(ctx)
+func userPasswd(ctx context.Context, p *Program, o passwdOptions) error {
+	const action = "set the password of"
+	f, err := o.text.Read(ctx)
 	if err != nil {
-		return cannot("set the password of", user, t, err)
-	}
-	entry, ok := f.Lookup(user)
-	if !ok {
-		return cannot("set the password of", user, t, htpasswd.ErrUserNotFound)
-	}
-	s, err := source.read(ctx, user)
-	if err != nil {
-		return err
-	}
-	h, err := a.encode(ctx, s, source.cost.of(entry.Hash))
-	if err != nil {
-		return err
-	}
-	_, err = t.Update(ctx, func(f *htpasswd.File) error {
-		if _, ok := f.Lookup(user); !ok {
-			return htpasswd.ErrUserNotFound
+		if o.all {
+			return fmt.Errorf("cannot set the passwords: %w", err)
 		}
-		return f.Set(user, h)
+		return p.cannot(action, o.users[0], o.text, err)
+	}
+	if o.all {
+		o.users = slices.Collect(f.Users())
+	}
+	entries := make([]htpasswd.Entry, len(o.users))
+	for i, user := range o.users {
+		entry, ok := f.Lookup(user)
+		if !ok {
+			return p.cannot(action, user, o.text, htpasswd.ErrUserNotFound)
+		}
+		if err := htpasswd.ValidateUser(user); err != nil {
+			return p.cannot(action, user, o.text, err)
+		}
+		entries[i] = entry
+	}
+	credentials := make([]credential, len(o.users))
+	changes := make([]htpasswd.Change, len(o.users))
+	for i, user := range o.users {
+		if credentials[i], err = o.password.read(ctx, p, user); err != nil {
+			return err
+		}
+	}
+	err = p.parallel(ctx, "hashing", len(o.users), func(i int) (err error) {
+		hash, err := o.password.encode(ctx, p, credentials[i], o.password.cost.of(entries[i].Hash))
+		changes[i] = htpasswd.Change{User: o.users[i], Hash: hash}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	failed := ""
+	_, err = o.text.Update(ctx, func(f *htpasswd.File) error {
+		for _, failed = range o.users {
+			if _, ok := f.Lookup(failed); !ok {
+				return htpasswd.ErrUserNotFound // removed meanwhile
+			}
+		}
+		return f.Apply(changes)
 	})
 	if !made(err) {
-		return cannot("set the password of", user, t, err)
+		return p.cannot(action, failed, o.text, err)
 	}
-	a.did("set the password of %q in %s", user, t.name)
-	return cmp.Or(source.reveal(user, s), err)
+	for _, user := range o.users {
+		p.done(o.text, "set the password of %q in %s", user, o.text.Name)
+	}
+	return cmp.Or(revealAll(p, o, credentials), err)
+}
+
+// revealAll prints generated passwords, after they have been set.
+func revealAll(p *Program, o passwdOptions, credentials []credential) error {
+	if !o.password.generate || o.text.DryRun != DryRunNone {
+		return nil
+	}
+	list := make([]generatedPassword, len(o.users))
+	for i, user := range o.users {
+		list[i] = generatedPassword{User: user, Password: string(credentials[i].password)}
+	}
+	var text bytes.Buffer
+	switch format := o.output.value; {
+	case format == "json" && len(list) == 1 && !o.all:
+		text.Write(jsonText(list[0]))
+	case format == "json":
+		text.Write(jsonText(list))
+	case format == "csv" || o.all || len(list) > 1:
+		table := csv.NewWriter(&text)
+		_ = table.Write([]string{"name", "password"}) // to a buffer: no error
+		for _, g := range list {
+			_ = table.Write([]string{csvCell(g.User), g.Password})
+		}
+		table.Flush()
+	default:
+		fmt.Fprintf(&text, "%s\n", list[0].Password)
+	}
+	what := fmt.Sprintf("the new passwords of %d users are", len(list))
+	if len(list) == 1 {
+		what = fmt.Sprintf("the new password of %q is", list[0].User)
+	}
+	return p.lostPasswords(what, o.users, p.print(text.Bytes()))
+}
+
+// unique returns the names in their order, each once.
+func unique(names []string) (users []string) {
+	for _, name := range names {
+		if !slices.Contains(users, name) {
+			users = append(users, name)
+		}
+	}
+	return users
 }

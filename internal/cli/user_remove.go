@@ -1,77 +1,77 @@
 package cli
 
 import (
+	"context"
 	"errors"
-	"io/fs"
-	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/registryctl/registryctl/htpasswd"
 )
 
-func (a *app) newUserRemove() *cobra.Command {
-	var ifExists bool
+// removeOptions are the flags of "user remove".
+type removeOptions struct {
+	users    []string
+	text     Text
+	ifExists bool
+	dryRun   dryRunFlag
+}
+
+func newUserRemove(p *Program) *cobra.Command {
+	var o removeOptions
 	cmd := &cobra.Command{
 		Use:     "remove NAME...",
 		Aliases: []string{"rm"},
 		Short:   "Remove users",
-		Long: `Remove every line of each user, or nothing at all if one of them is not
-there. With --if-exists those who are not there, and a file that is not, are no
-error.`,
-		Annotations: more(`The registry refuses them from the next request on; it need not be restarted.
-Any name is taken, also one that could not be added.
+		Long: `Remove every line of each user, or nothing at all if one of them does not exist.
+With --if-exists, users who do not exist are skipped, and a missing file is no
+error. The registry refuses them from the next request on.
 
-Exit status:
-
-  6  one of them is not there`),
-		Example: `  registryctl user remove elton francis
-  registryctl user remove --if-exists francis`,
+Any name is taken, also one that could not be added.`,
+		Example:           p.examples("remove elton francis", "remove --if-exists francis"),
+		Annotations:       exits("6  one of the users does not exist"),
 		Args:              operands("NAME..."),
-		ValidArgsFunction: a.completeUsers,
+		ValidArgsFunction: p.completeUsers,
 	}
-	cmd.Flags().BoolVar(&ifExists, "if-exists", false, "do not fail for a user or file that is not there")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return a.userRemove(cmd, slices.Compact(slices.Sorted(slices.Values(args))), ifExists)
+	cmd.Flags().BoolVar(&o.ifExists, "if-exists", false, "skip users who do not exist")
+	o.dryRun.register(cmd, p)
+	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
+		o.users = unique(args)
+		if o.text, err = p.open(ToEdit, o.dryRun.value); err != nil {
+			return err
+		}
+		return userRemove(cmd.Context(), p, o)
 	}
 	return cmd
 }
 
-func (a *app) userRemove(cmd *cobra.Command, users []string, ifExists bool) error {
-	t := a.openForEdit()
-	failed := users[0]
+func userRemove(ctx context.Context, p *Program, o removeOptions) error {
+	failed := o.users[0]
 	var absent map[string]bool
-	_, err := t.Update(cmd.Context(), func(f *htpasswd.File) error {
+	_, err := o.text.Update(ctx, func(f *htpasswd.File) error {
 		absent = make(map[string]bool)
-		for _, user := range users {
-			failed = user
-			err := f.Remove(user)
-			if ifExists && errors.Is(err, htpasswd.ErrUserNotFound) {
-				absent[user] = true
-				continue
-			}
-			if err != nil {
+		for _, failed = range o.users {
+			err := f.Remove(failed)
+			if o.ifExists && errors.Is(err, htpasswd.ErrUserNotFound) {
+				absent[failed] = true
+			} else if err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	if ifExists && errors.Is(err, fs.ErrNotExist) {
-		if a.other != nil { // what is not there is the text, or what holds it
-			a.say("%v", err)
-		} else {
-			a.say("there is no %s", t.name)
-		}
+	if o.ifExists && isMissing(err) {
+		p.say("%v", err)
 		return nil
 	}
 	if !made(err) {
-		return cannot("remove", failed, t, err)
+		return p.cannot("remove", failed, o.text, err)
 	}
-	for _, user := range users {
+	for _, user := range o.users {
 		if absent[user] {
-			a.say("%s is not in %s", shown(user), t.name)
+			p.say("%s is not in %s", shown(user), o.text.Name)
 		} else {
-			a.did("removed %q from %s", user, t.name)
+			p.done(o.text, "removed %s from %s", shown(user), o.text.Name)
 		}
 	}
 	return err

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 
 	"github.com/spf13/cobra"
@@ -8,27 +9,43 @@ import (
 	"github.com/registryctl/registryctl/htpasswd"
 )
 
-func (a *app) newUserRename() *cobra.Command {
-	return &cobra.Command{
+// renameOptions are the flags of "user rename".
+type renameOptions struct {
+	from, to string
+	text     Text
+	dryRun   dryRunFlag
+}
+
+func newUserRename(p *Program) *cobra.Command {
+	var o renameOptions
+	cmd := &cobra.Command{
 		Use:               "rename OLD NEW",
 		Short:             "Give a user another name",
-		Long:              "Give a user another name. The password and the line's place in the file stay.",
-		Annotations:       more("Exit status:\n\n  6  OLD is not there, NEW is, or NEW is no name that can log in"),
-		Example:           "  registryctl user rename elton elton.stoneman",
+		Long:              "Give a user another name. The password and the place of the line stay.",
+		Annotations:       exits("6  OLD does not exist, NEW exists, or NEW is refused"),
+		Example:           p.examples("rename elton elton.stoneman"),
 		Args:              operands("OLD", "NEW"),
-		ValidArgsFunction: a.completeUser,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			from, to := args[0], args[1]
-			t := a.openForEdit()
-			_, err := t.Update(cmd.Context(), func(f *htpasswd.File) error { return f.Rename(from, to) })
-			switch {
-			case errors.Is(err, htpasswd.ErrUserExists):
-				return fail(exitName, "", "cannot rename %q: %q is already in %s", from, to, t.name)
-			case !made(err):
-				return cannot("rename", from, t, err)
-			}
-			a.did("renamed %q to %q in %s", from, to, t.name)
-			return err
-		},
+		ValidArgsFunction: p.completeUser,
 	}
+	o.dryRun.register(cmd, p)
+	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
+		o.from, o.to = args[0], args[1]
+		if o.text, err = p.open(ToEdit, o.dryRun.value); err != nil {
+			return err
+		}
+		return userRename(cmd.Context(), p, o)
+	}
+	return cmd
+}
+
+func userRename(ctx context.Context, p *Program, o renameOptions) error {
+	_, err := o.text.Update(ctx, func(f *htpasswd.File) error { return f.Rename(o.from, o.to) })
+	switch {
+	case errors.Is(err, htpasswd.ErrUserExists):
+		return fail(exitName, "", "cannot rename %s: %s is already in %s", shown(o.from), shown(o.to), o.text.Name)
+	case !made(err):
+		return p.cannot("rename", o.from, o.text, err)
+	}
+	p.done(o.text, "renamed %s to %s in %s", shown(o.from), shown(o.to), o.text.Name)
+	return err
 }

@@ -1,82 +1,82 @@
 package cli
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"io/fs"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/registryctl/registryctl/htpasswd"
 )
 
-func (a *app) newUserVerify() *cobra.Command {
-	var (
-		source passwordSource
-		asked  registryFlags
-	)
-	format := formatFlag{value: "text", allowed: []string{"text", "json"}}
+// verifyOptions are the flags of "user verify".
+type verifyOptions struct {
+	password passwordSource
+	registry registryFlags
+	format   formatFlag
+}
+
+func newUserVerify(p *Program) *cobra.Command {
+	o := verifyOptions{format: formatFlag{value: "text", allowed: []string{"text", "json"}}}
 	cmd := &cobra.Command{
 		Use:   "verify NAME",
 		Short: "Check the password of a user",
-		Long: `Check whether the registry lets a user in with a password, going by the file.
-With --registry the running registry is asked, as docker login does.`,
-		Annotations: more(`With --registry there need not be a file here; where there is one, it says
-whether that agrees. The password is sent only to a registry that asks for one,
-never to where it redirects, and over plain http only within this machine,
-unless --insecure-http allows it. An address without https:// or http:// is
-asked over https; if nothing speaks TLS there, over http. --ca-cert names a PEM
-file.
+		Long: `Check whether the registry lets a user in with a password, by what the file
+says. With --registry the running registry is asked, as docker login does.
+
+With --registry the file need not exist; if it does, it is compared. The
+password is sent only to a registry that asks for one, never to where it
+redirects, and over plain http only within this machine, unless --plain-http
+allows it. An address without https:// or http:// is asked over https; if it
+does not speak TLS, over http. --ca-file names a PEM file.
 
 "-o json" is {user, accepted, reason, file, file_reason, registry}. The reason
 is the registry's if it was asked, else the file's.
 
   of the file      accepted, wrong-password, unknown-user, not-bcrypt (the
                    password is right), unknown-hash, malformed-file, no-file,
-                   unreadable-file; empty if it did not come to a password
+                   unreadable-file; empty if the password was not compared
   of the registry  accepted, refused, file-refused, no-password, token,
                    redirect, untrusted, not-tls, plain-http, unreachable,
-                   timeout, unexpected
-
-Exit status:
-
-  0  the password lets the user in
-  1  no answer from the registry
-  3  wrong password, or the registry refuses it
-  5  a password that no login can tell from others
-  6  no such user
-  7  the registry refuses the file, or the hash of a password that is right;
-     it asks for no password, or for a token`),
-		Example: `  registryctl user verify elton
-  registryctl user verify elton --password-env PW
-  registryctl user verify elton --registry localhost:5000 --ca-cert ca.crt
-  if ($LASTEXITCODE -eq 3) { "wrong password" } # PowerShell`,
+                   timeout, unexpected`,
+		Annotations: exits(`0  the password lets the user in
+1  the registry does not answer
+3  wrong password, or the registry refuses it
+5  no user can have this password
+6  no such user
+7  the registry refuses the file, or the hash of a password that is right;
+   it asks for no password, or for a token`),
+		Example:           p.examples("verify elton", "verify elton --password-env PW", "verify elton --registry localhost:5000 --ca-file ca.crt"),
 		Args:              operands("NAME"),
-		ValidArgsFunction: a.completeUser,
+		ValidArgsFunction: p.completeUser,
 	}
-	source.registerRead(cmd, a)
-	asked.register(cmd)
-	format.registerOutput(cmd)
+	o.password.register(cmd)
+	o.registry.register(cmd)
+	o.format.registerOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := cmp.Or(source.check(), asked.check()); err != nil {
+		if err := o.registry.check(); err != nil {
 			return err
 		}
-		v := userVerify{app: a, source: &source, user: args[0], target: a.open()}
-		report := verifyReport{User: v.user, File: v.target.name}
-		var err error
-		if asked.given() {
-			err = v.askRegistry(cmd.Context(), asked.client, &report)
+		t, err := p.open(ToRead, DryRunNone)
+		if err != nil && !o.registry.given() {
+			return err
+		}
+		if t.Store == nil {
+			t.Store = failedStore{err}
+		}
+		if err := o.password.check(cmd, t); err != nil {
+			return err
+		}
+		v := userVerify{program: p, source: &o.password, user: args[0], target: t}
+		report := verifyReport{User: asItIs(v.user), File: t.Name}
+		if o.registry.given() {
+			err = v.askRegistry(cmd.Context(), o.registry.client, &report)
 		} else {
 			err = v.askFile(cmd.Context(), &report)
 		}
-		// The error of a name with a colon says enough, without the password that
-		// may be behind it: as with --registry there is no report.
-		if format.value == "json" && report.Reason != "" && !strings.Contains(v.user, ":") {
-			var out bytes.Buffer
-			if err := cmp.Or(writeJSON(&out, report), a.print(out.Bytes())); err != nil {
+		if o.format.value == "json" && report.Reason != "" {
+			if err := p.print(jsonText(report)); err != nil {
 				return err
 			}
 		}
@@ -85,12 +85,21 @@ Exit status:
 	return cmd
 }
 
+// A failedStore is the store where the flags name none.
+type failedStore struct{ err error }
+
+func (s failedStore) Read(context.Context) (*htpasswd.File, error) { return nil, s.err }
+
+func (s failedStore) Update(context.Context, func(*htpasswd.File) error) (bool, error) {
+	return false, s.err
+}
+
 // A userVerify is one run of the command.
 type userVerify struct {
-	app    *app
-	source *passwordSource
-	user   string
-	target target
+	program *Program
+	source  *passwordSource
+	user    string
+	target  Text
 }
 
 // A verifyReport is the JSON output: no field may change its name or meaning,
@@ -134,7 +143,7 @@ func (v userVerify) askFile(ctx context.Context, report *verifyReport) error {
 	}
 	report.Reason, report.FileReason, report.Accepted = found.reason, found.reason, found.err == nil
 	if found.err == nil {
-		v.app.say("the password of %q is right", v.user)
+		v.program.say("the password of %q is right", v.user)
 	}
 	return found.err
 }
@@ -148,30 +157,33 @@ func (v userVerify) lookup(ctx context.Context) (htpasswd.Entry, verdict) {
 		switch {
 		case errors.As(err, &malformed):
 			reason = malformedFile
-		case errors.Is(err, fs.ErrNotExist), v.target.name == "": // nor was one named
+		case errors.Is(err, fs.ErrNotExist), v.target.Name == "": // nor was one named
 			reason = noFile
 		case ctx.Err() != nil:
 			reason = ""
 		}
-		return htpasswd.Entry{}, verdict{reason, cannot("verify", v.user, v.target, err)}
+		return htpasswd.Entry{}, verdict{reason, v.program.cannot("verify", v.user, v.target, err)}
 	}
 	entry, ok := f.Lookup(v.user)
 	switch {
 	case !ok:
-		return entry, verdict{unknownUser, cannot("verify", v.user, v.target, htpasswd.ErrUserNotFound)}
+		return entry, verdict{unknownUser, v.program.cannot("verify", v.user, v.target, htpasswd.ErrUserNotFound)}
 	case entry.Hash.Scheme() == "":
-		return entry, verdict{unknownHash, fail(exitFormat, program+" user passwd sets a new one",
-			"cannot verify %q: the hash in %s, line %d, is none that is known", v.user, v.target.name, entry.Line)}
+		return entry, verdict{unknownHash, fail(exitFormat, v.program.userCommand("passwd", v.user),
+			"cannot verify %q: the hash in %s, line %d, is none that is known", v.user, v.target.Name, entry.Line)}
 	}
 	return entry, verdict{}
 }
 
 func (v userVerify) readPassword(ctx context.Context) ([]byte, error) {
-	password, err := v.source.readPassword(ctx, v.user, promptExisting)
+	password, err := v.source.read(ctx, v.program, v.user, promptExisting)
 	if err != nil {
 		return nil, err
 	}
-	return password, htpasswd.ValidatePassword(password)
+	if len(password) == 0 || len(password) > htpasswd.MaxPasswordBytes { // others may be in the file
+		return nil, v.source.named(htpasswd.ValidatePassword(password))
+	}
+	return password, nil
 }
 
 func (v userVerify) compare(ctx context.Context, entry htpasswd.Entry, password []byte) verdict {
@@ -183,9 +195,9 @@ func (v userVerify) compare(ctx context.Context, entry htpasswd.Entry, password 
 	case ctx.Err() != nil:
 		return verdict{err: ctx.Err()}
 	case err != nil:
-		return verdict{unknownHash, fail(exitFormat, program+" user passwd sets a new one", "cannot verify %q, whose hash is %s: %w", v.user, scheme, err)}
+		return verdict{unknownHash, fail(exitFormat, v.program.userCommand("passwd", v.user), "cannot verify %q, whose hash is %s: %w", v.user, scheme, err)}
 	case scheme != htpasswd.Bcrypt:
-		return verdict{notBcrypt, fail(exitFormat, program+" user passwd sets it anew, as bcrypt",
+		return verdict{notBcrypt, fail(exitFormat, v.program.userCommand("passwd", v.user),
 			"the password of %q is right, but its hash is %s and the registry accepts only bcrypt", v.user, scheme)}
 	}
 	return verdict{reason: accepted}

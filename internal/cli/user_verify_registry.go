@@ -28,11 +28,18 @@ type registryFlags struct {
 func (r *registryFlags) register(cmd *cobra.Command) {
 	r.cmd = cmd
 	flags := cmd.Flags()
-	flags.StringVar(&r.address, "registry", "", "ask the registry at HOST, HOST:PORT or a URL")
-	flags.StringVar(&r.caCert, "ca-cert", "", "with --registry: trust the certificates in FILE too")
+	flags.StringVar(&r.address, "registry", "", "ask the registry at `HOST[:PORT]` or a URL")
+	for _, name := range []string{"ca-file", "ca-cert"} {
+		flags.StringVar(&r.caCert, name, "", "with --registry: trust the certificates in `FILE` too")
+	}
 	r.client.Timeout = 10 * time.Second
-	flags.Var((*durationFlag)(&r.client.Timeout), "timeout", "with --registry: TIME for each answer")
-	flags.BoolVar(&r.client.InsecureHTTP, "insecure-http", false, "with --registry: send the password over plain http")
+	flags.Var((*Duration)(&r.client.Timeout), "timeout", "with --registry: `TIME` for each answer")
+	for _, name := range []string{"plain-http", "insecure-http"} {
+		flags.BoolVar(&r.client.InsecureHTTP, name, false, "with --registry: send the password over plain http")
+	}
+	for _, old := range []string{"ca-cert", "insecure-http"} {
+		flags.Lookup(old).Hidden = true
+	}
 	for _, name := range []string{"registry", "timeout"} {
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
 	}
@@ -43,7 +50,7 @@ func (r *registryFlags) given() bool { return r.cmd.Flags().Changed("registry") 
 // check makes the client, before a password is asked for.
 func (r *registryFlags) check() error {
 	if !r.given() {
-		for _, name := range []string{"ca-cert", "timeout", "insecure-http"} {
+		for _, name := range []string{"ca-file", "ca-cert", "timeout", "plain-http", "insecure-http"} {
 			if r.cmd.Flags().Changed(name) {
 				return fail(exitUsage, "", "--%s goes with --registry", name)
 			}
@@ -58,7 +65,7 @@ func (r *registryFlags) check() error {
 		return fail(exitUsage, "such as localhost:5000, or https://registry.example, and nothing behind it", "--registry takes HOST, HOST:PORT or a URL of them")
 	case r.client.Timeout <= 0:
 		return fail(exitUsage, "", "--timeout takes a time above 0, such as 10s")
-	case !r.cmd.Flags().Changed("ca-cert"):
+	case r.caCert == "":
 		return nil
 	}
 	r.client.Roots, err = registry.ReadCertificates(r.caCert)
@@ -74,7 +81,7 @@ func (r *registryFlags) check() error {
 // says the same.
 func (v userVerify) askRegistry(ctx context.Context, client registry.Client, report *verifyReport) error {
 	if err := htpasswd.ValidateUser(v.user); err != nil {
-		return cannot("verify", v.user, v.target, err)
+		return v.program.cannot("verify", v.user, v.target, err)
 	}
 	log.SetOutput(io.Discard) // where net/http repeats what a server sends unasked
 	entry, found := v.lookup(ctx)
@@ -95,7 +102,7 @@ func (v userVerify) askRegistry(ctx context.Context, client registry.Client, rep
 	switch result.Outcome {
 	case registry.Accepted:
 		report.Accepted = true
-		v.app.say("%s lets %q in%s", result.URL, v.user, v.beside(found))
+		v.program.say("%s lets %q in%s", result.URL, v.user, v.beside(found))
 		return nil
 	case registry.Refused:
 		return fail(exitMismatch, v.refusedHint(found), "%s refuses %q%s", result.URL, v.user, v.beside(found))
@@ -116,35 +123,32 @@ var besides = map[string]string{
 }
 
 func (v userVerify) beside(found verdict) string {
-	if found.reason == noFile && v.target.unnamed {
+	if found.reason == noFile && v.target.IsDefault {
 		return ""
 	}
-	return "; " + v.target.name + " " + besides[found.reason]
+	return "; " + v.target.Name + " " + besides[found.reason]
 }
 
 // refusedHint is what to do about a registry that refuses a user.
 func (v userVerify) refusedHint(found verdict) string {
 	switch found.reason {
 	case accepted:
-		if v.app.other != nil {
-			return v.app.other.Stale
-		}
-		return "it has read another file: see which path it is given, mount the folder and not the single file, and restart it if a line was malformed since"
+		return v.program.StaleHint
 	case malformedFile:
-		return program + " check says why; until that is mended it goes on with the users that it had before"
+		return v.program.command("check") + " says why; until that is fixed it goes on with the users that it had before"
 	case noFile, unreadableFile:
-		return "-f names the file that it reads, to compare"
+		return "name the file that it reads, to compare"
 	case unknownUser:
-		return program + " user list shows who is"
+		return v.program.userCommand("list")
 	}
-	return program + " user passwd sets a new one"
+	return v.program.userCommand("passwd", v.user)
 }
 
 // noAnswer is the error where the registry says neither yes nor no.
 func (v userVerify) noAnswer(client registry.Client, r registry.Result) error {
 	switch r.Outcome {
 	case registry.Unreadable:
-		return fail(exitFormat, program+" check says what is wrong with a file; -f names the one that the registry reads", "%s cannot read its htpasswd file: it is missing or malformed", r.URL)
+		return fail(exitFormat, v.program.command("check"), "%s cannot read its htpasswd file: it is missing or malformed", r.URL)
 	case registry.Open:
 		return fail(exitFormat, "it needs REGISTRY_AUTH=htpasswd, REGISTRY_AUTH_HTPASSWD_REALM and "+fileVariable, "%s asks for no password: everybody is let in", r.URL)
 	case registry.Token:
@@ -159,7 +163,7 @@ func (v userVerify) noAnswer(client registry.Client, r registry.Result) error {
 	case registry.NotTLS:
 		return fail(exitIO, "http:// in the place of https:// asks it without TLS", "%s does not speak TLS", r.URL)
 	case registry.PlainHTTP:
-		return fail(exitIO, "--insecure-http sends it, readable to everybody on the way", "no password is sent to %s: it is not this machine, and others can listen", r.URL)
+		return fail(exitIO, "--plain-http sends it, readable to everybody on the way", "no password is sent to %s: it is not this machine, and others can listen", r.URL)
 	case registry.Unreachable:
 		return fail(exitIO, "see that it runs, and which port it is published on", "cannot reach %s: %w", r.URL, r.Err)
 	case registry.TimedOut:
@@ -187,5 +191,5 @@ func untrustedHint(err error) string {
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return "renew it, or set this machine's clock"
 	}
-	return "--ca-cert names the file with its certificate, or with that of who signed it"
+	return "--ca-file names the file with its certificate, or with that of who signed it"
 }

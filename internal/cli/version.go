@@ -4,7 +4,23 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+
+	"github.com/spf13/cobra"
 )
+
+func newVersion(p *Program) *cobra.Command {
+	return &cobra.Command{
+		Use:               "version",
+		Short:             "Print the version",
+		Long:              "Print the version, the commit, the version of Go and the platform.",
+		Example:           "  " + p.Name + " version",
+		Args:              noOperands,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(*cobra.Command, []string) error {
+			return p.print([]byte(p.Name + " version " + version() + "\n"))
+		},
+	}
+}
 
 // release is the version of a released binary, set by its linker; others take
 // theirs from the build info.

@@ -15,8 +15,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-
-	"github.com/registryctl/registryctl/internal/cli"
 )
 
 // Write writes a page for each command into the folder, which it makes: compressed,
@@ -80,12 +78,12 @@ func manPage(cmd *cobra.Command, date string) []byte {
 	p.section("Name")
 	p.line(`%s \- %s`, literal(name), text(strings.ToLower(cmd.Short[:1])+cmd.Short[1:]))
 
-	usage, description, options, exit := split(cmd.Long + "\n\n" + cmd.Annotations[cli.More])
+	usage, description, options, exit := split(cmd.Long + "\n\n" + exitText(cmd))
 	p.section("Synopsis")
 	if usage == nil {
-		usage = []string{cli.Synopsis(cmd)}
+		usage = []string{usageLine(cmd)}
 		for _, alias := range cmd.Aliases {
-			usage = append(usage, strings.Replace(cli.Synopsis(cmd), " "+cmd.Name(), " "+alias, 1))
+			usage = append(usage, strings.Replace(usageLine(cmd), " "+cmd.Name(), " "+alias, 1))
 		}
 	}
 	for i, line := range usage {
@@ -243,12 +241,12 @@ func (p *page) flags(flags *pflag.FlagSet) {
 		if f.Hidden || f.Name == "help" {
 			return
 		}
-		names, value := cli.FlagNames(f)
+		names, value := flagNames(f)
 		term := `\fB` + strings.ReplaceAll(literal(names), ", ", `\fR, \fB`) + `\fR`
 		if value != "" {
 			term += ` \fI` + literal(value) + `\fR`
 		}
-		p.item(term, text(cli.FlagUsage(f)))
+		p.item(term, text(flagUsage(f)))
 	})
 }
 
@@ -318,4 +316,32 @@ func synopsis(line string) string {
 	line = strings.TrimSpace(line)
 	end := strings.IndexAny(line+"[", "[ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 	return `\fB` + literal(line[:end]) + `\fR` + placeholder.ReplaceAllString(literal(line[end:]), `\fI$0\fR`)
+}
+
+func exitText(cmd *cobra.Command) string {
+	if text := cmd.Annotations["exit"]; text != "" {
+		return "Exit status:\n\n  " + strings.ReplaceAll(text, "\n", "\n  ")
+	}
+	return ""
+}
+
+func usageLine(cmd *cobra.Command) string {
+	if cmd.HasAvailableSubCommands() {
+		return cmd.CommandPath() + " COMMAND"
+	}
+	return cmd.UseLine()
+}
+
+func flagNames(f *pflag.Flag) (names, value string) {
+	names = "--" + f.Name
+	if f.Shorthand != "" {
+		names = "-" + f.Shorthand + ", " + names
+	}
+	value, _ = pflag.UnquoteUsage(f)
+	return names, value
+}
+
+func flagUsage(f *pflag.Flag) string {
+	_, usage := pflag.UnquoteUsage(f)
+	return usage
 }

@@ -1,0 +1,118 @@
+package cli
+
+import (
+	"context"
+	"io"
+	"iter"
+	"os"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/spf13/cobra"
+
+	"github.com/registryctl/registryctl/htpasswd"
+)
+
+// completionScripts writes the script of each shell, as of cobra.
+var completionScripts = map[string]func(root *cobra.Command, w io.Writer) error{
+	"bash":       func(root *cobra.Command, w io.Writer) error { return root.GenBashCompletionV2(w, true) },
+	"zsh":        (*cobra.Command).GenZshCompletion,
+	"fish":       func(root *cobra.Command, w io.Writer) error { return root.GenFishCompletion(w, true) },
+	"powershell": (*cobra.Command).GenPowerShellCompletionWithDesc,
+}
+
+func newCompletion(p *Program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "completion",
+		Short: "Print the completion script of a shell",
+		Long:  "Print the script that completes commands, flags and user names in a shell.",
+		Example: `  source <(registryctl completion bash)
+  registryctl completion powershell | Out-String | iex # PowerShell`,
+	}
+	const (
+		forSession = "The example turns it on;\nput that line into the profile of the shell to keep it."
+		forGood    = "The example installs it,\nfrom the next session on."
+	)
+	for _, shell := range []struct{ name, title, effect, example string }{
+		{"bash", "bash", forSession, "source <(registryctl completion bash)"},
+		{"zsh", "zsh", forGood, "registryctl completion zsh > \"${fpath[1]}/_registryctl\""},
+		{"fish", "fish", forGood, "registryctl completion fish > ~/.config/fish/completions/registryctl.fish"},
+		{"powershell", "PowerShell", forSession, "registryctl completion powershell | Out-String | iex # PowerShell"},
+	} {
+		cmd.AddCommand(&cobra.Command{
+			Use:               shell.name,
+			Short:             "Print the completion script of " + shell.title,
+			Long:              "Print the completion script of " + shell.title + ". " + shell.effect,
+			Example:           "  " + shell.example,
+			Args:              noOperands,
+			ValidArgsFunction: cobra.NoFileCompletions,
+			RunE: func(cmd *cobra.Command, _ []string) error {
+				return completionScripts[shell.name](cmd.Root(), output{p.Stdout})
+			},
+		})
+	}
+	p.asGroup(cmd)
+	return cmd
+}
+
+// completionTime is how long a person who has pressed Tab waits.
+const completionTime = 3 * time.Second
+
+// completeUsers offers the names in the file, of which there must not be too
+// many for a person to choose from.
+func (p *Program) completeUsers(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	const most = 1000
+	var names []string
+	taken := make(map[string]bool)
+	for _, arg := range args {
+		taken[arg] = true
+	}
+	for user := range p.usersToComplete(cmd.Context()) {
+		if len(names) == most {
+			break
+		}
+		if isSafeToComplete(user) && !taken[user] {
+			names = append(names, user)
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+func (p *Program) usersToComplete(ctx context.Context) iter.Seq[string] {
+	t, err := p.open(ToRead, DryRunNone)
+	if err != nil || t.ToStdout {
+		return new(htpasswd.File).Users()
+	}
+	// A pipe would wait for its other end, while a person waits for the shell.
+	if info, err := os.Stat(t.File); t.File != "" && (err != nil || !info.Mode().IsRegular()) {
+		return new(htpasswd.File).Users()
+	}
+	ctx, cancel := context.WithTimeout(ctx, completionTime)
+	defer cancel()
+	f, _ := t.Read(ctx)
+	if f == nil {
+		f = new(htpasswd.File)
+	}
+	return f.Users()
+}
+
+// isSafeToComplete reports whether a shell takes a name as it is: some evaluate
+// what they complete.
+func isSafeToComplete(name string) bool {
+	for i, r := range name {
+		isPlain := unicode.IsLetter(r) || unicode.IsDigit(r)
+		if !isPlain && (i == 0 || !strings.ContainsRune("._@+-", r)) {
+			return false
+		}
+	}
+	return name != "" && !strings.ContainsRune(name, unicode.ReplacementChar)
+}
+
+// completeUser is completeUsers for the first argument only.
+func (p *Program) completeUser(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return p.completeUsers(cmd, args, word)
+}

@@ -1,0 +1,257 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+	"syscall"
+	"unicode"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/registryctl/registryctl/htpasswd"
+	"github.com/registryctl/registryctl/internal/userlist"
+)
+
+// A Status is an exit status. Scripts branch on them: none changes its meaning.
+type Status int
+
+const (
+	exitDone        Status = 0
+	exitIO          Status = 1 // file or network
+	exitUsage       Status = 2
+	exitMismatch    Status = 3 // wrong password
+	exitInterrupted Status = 4
+	exitPassword    Status = 5  // a password that is refused
+	exitName        Status = 6  // a name that is refused, unknown or already there
+	exitFormat      Status = 7  // a file or an entry that the server does not accept
+	exitPending     Status = 8  // user import --dry-run --exit-code: changes are pending
+	exitAlgorithm   Status = 10 // htpasswd: unsupported algorithm
+)
+
+// An Error is an error with the exit status, and a hint of what to do next, which
+// may be empty.
+type Error struct {
+	Status Status
+	Err    error
+	Hint   string
+}
+
+func (e *Error) Error() string { return e.Err.Error() }
+func (e *Error) Unwrap() error { return e.Err }
+
+func fail(s Status, hint, format string, args ...any) error {
+	return &Error{s, fmt.Errorf(format, args...), hint}
+}
+
+// Fail returns an error of a store, for exit status 1, with a hint of what to do
+// next, which may be empty.
+func Fail(hint, format string, args ...any) error { return fail(exitIO, hint, format, args...) }
+
+// Misuse returns an error of flags, for exit status 2, with such a hint.
+func Misuse(hint, format string, args ...any) error { return fail(exitUsage, hint, format, args...) }
+
+// errOutput is in the errors of print: the data could not be written.
+var errOutput = errors.New("cannot write to standard output")
+
+// explain gives an error that has no exit status the one of its kind, and a hint.
+func (p *Program) explain(err error) *Error {
+	if errors.Is(err, context.Canceled) {
+		return &Error{exitInterrupted, errors.New("interrupted"), ""}
+	}
+	if errors.Is(err, errOutput) {
+		return &Error{exitIO, err, ""} // the hints for files do not fit
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		return &Error{e.Status, err, e.Hint}
+	}
+	var refused *htpasswd.ParseError
+	if errors.As(err, &refused) {
+		return &Error{exitFormat, err, "the registry refuses every user until this is fixed: " + p.command("check --fix")}
+	}
+	for _, k := range errorKinds {
+		if errors.Is(err, k.err) {
+			return &Error{k.status, err, k.hint}
+		}
+	}
+	return &Error{exitIO, err, ""}
+}
+
+var errorKinds = []struct {
+	err    error
+	status Status
+	hint   string
+}{
+	{htpasswd.ErrInvalidPassword, exitPassword, ""},
+	{htpasswd.ErrInvalidUser, exitName, ""},
+	{htpasswd.ErrUserExists, exitName, ""},
+	{htpasswd.ErrUserNotFound, exitName, ""},
+	{htpasswd.ErrMismatch, exitMismatch, ""},
+	{htpasswd.ErrLineTooLong, exitFormat, "nothing was changed; shorten the text behind the hash in the user's line"},
+	{htpasswd.ErrUnsupportedHash, exitFormat, ""},
+	{userlist.ErrNoEntry, exitFormat, ""},
+	{htpasswd.ErrInvalidCost, exitUsage, "the user has a higher one; --cost sets another"},
+	{syscall.ENOSPC, exitIO, "the disk is full"},
+}
+
+// cannot says what could not be done for which user.
+func (p *Program) cannot(action, user string, t Text, err error) error {
+	if errors.Is(err, htpasswd.ErrUserNotFound) {
+		return fail(exitName, p.userCommand("list"), "cannot %s %s: not in %s", action, shown(user), t.Name)
+	}
+	if errors.Is(err, htpasswd.ErrInvalidUser) && strings.Contains(user, ":") {
+		return fail(exitName, "leave out the colon and what follows it; "+noPasswordArgument, "cannot %s %s: %w", action, shown(user), err)
+	}
+	return fmt.Errorf("cannot %s %s: %w", action, shown(user), err)
+}
+
+// made reports whether an edit was made: also one that may not survive a power
+// cut. The user is told what was done, and then that.
+func made(err error) bool { return err == nil || errors.Is(err, htpasswd.ErrNotDurable) }
+
+// isMissing reports whether nothing is there to be read yet.
+func isMissing(err error) bool { return errors.Is(err, fs.ErrNotExist) }
+
+// shown quotes a name for a message: escaped, without what follows a colon, which
+// may be a password, and hidden if it holds a hash.
+func shown(name string) string {
+	before, _, cut := strings.Cut(name, ":")
+	switch {
+	case holdsHash(before):
+		return hidden
+	case cut:
+		return strconv.Quote(before) + "..."
+	}
+	return strconv.Quote(name)
+}
+
+// oneLine keeps a file's name, say, from breaking a message or faking another.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, s)
+}
+
+// flagProblem is what a flag of our own says of a bad value, without repeating it.
+type flagProblem string
+
+func (e flagProblem) Error() string { return string(e) }
+
+const noPasswordArgument = "a password is never an argument: see --password-stdin, --password-file, --password-env"
+
+// flagError rewrites what pflag says of a bad flag: its messages repeat the
+// value, which may be a password (as in --password-stdin=secret).
+func (p *Program) flagError(cmd *cobra.Command, err error) error {
+	if words := cmd.Flags().Args(); cmd.HasSubCommands() && len(words) > 0 {
+		return p.unknownCommand(cmd, words) // whose flags are not those of the group
+	}
+	hint := fmt.Sprintf("%s --help lists the flags", cmd.CommandPath())
+	var (
+		unknown *pflag.NotExistError
+		invalid *pflag.InvalidValueError
+		missing *pflag.ValueRequiredError
+		problem flagProblem
+	)
+	switch {
+	case errors.As(err, &unknown):
+		return unknownFlag(cmd, hint, unknown)
+	case errors.As(err, &invalid) && errors.As(err, &problem):
+		return Misuse(hint, "--%s %w", invalid.GetFlag().Name, problem)
+	case errors.As(err, &invalid) && invalid.GetFlag().NoOptDefVal != "":
+		return Misuse(hint, "--%s takes no value", invalid.GetFlag().Name)
+	case errors.As(err, &invalid):
+		return Misuse(hint, "not a valid value for --%s", invalid.GetFlag().Name)
+	case errors.As(err, &missing):
+		return Misuse(hint, "--%s needs a value", missing.GetFlag().Name)
+	}
+	return Misuse(hint, "not a flag")
+}
+
+func unknownFlag(cmd *cobra.Command, hint string, unknown *pflag.NotExistError) error {
+	typed := unknown.GetSpecifiedName()
+	name := "--" + typed
+	if letters := unknown.GetSpecifiedShortnames(); letters != "" {
+		name = "-" + typed
+		if len(letters) > 2 && cmd.Args != nil {
+			hint = "an argument that begins with - stands behind --, as in " + cmd.CommandPath() + " -- -NAME"
+		}
+	}
+	if strings.HasPrefix(name, "--pass") {
+		name = "--password" // what follows may be the password itself
+	}
+	if name == "-p" || name == "-b" || name == "--password" {
+		return Misuse(noPasswordArgument, "unknown flag %s", name)
+	}
+	if !isPlainWord(typed) {
+		return Misuse(hint, "unknown flag")
+	}
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden && len(typed) > 1 && isNear(typed, f.Name) {
+			hint = "did you mean --" + f.Name
+		}
+	})
+	return Misuse(hint, "unknown flag %s", name)
+}
+
+// isNear reports whether one letter more, less or different makes b of a.
+func isNear(a, b string) bool {
+	if len(a) > len(b) {
+		a, b = b, a
+	}
+	i := 0
+	for i < len(a) && a[i] == b[i] {
+		i++
+	}
+	switch len(b) - len(a) {
+	case 0:
+		return i < len(a) && a[i+1:] == b[i+1:] || i+1 < len(a) && a[i] == b[i+1] && a[i+1] == b[i] && a[i+2:] == b[i+2:]
+	case 1:
+		return a[i:] == b[i+1:]
+	}
+	return strings.HasPrefix(b, a) && len(a) >= 3
+}
+
+// noOperands is for a command that takes flags only.
+func noOperands(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return Misuse(cmd.CommandPath()+" --help lists the flags", "%s takes no arguments", cmd.CommandPath())
+	}
+	return nil
+}
+
+// operands takes exactly as many arguments as there are names; the last one may
+// end in "..." for one or more.
+func operands(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		last := names[len(names)-1]
+		switch {
+		case len(args) < len(names):
+			return Misuse(cmd.CommandPath()+" --help shows an example", "%s is missing", strings.TrimSuffix(names[len(args)], "..."))
+		case len(args) > len(names) && !strings.HasSuffix(last, "..."):
+			return Misuse(noPasswordArgument, "too many arguments: %s takes %s only", cmd.CommandPath(), strings.Join(names, " "))
+		}
+		return nil
+	}
+}
+
+// exclusive refuses flags that exclude each other.
+func exclusive(cmd *cobra.Command, hint string, names ...string) error {
+	var given []string
+	for _, name := range names {
+		if f := cmd.Flags().Lookup(name); f != nil && f.Changed && f.Value.String() != "false" {
+			given = append(given, "--"+name)
+		}
+	}
+	if len(given) > 1 {
+		return Misuse(hint, "%s exclude each other", strings.Join(given[:2], " and "))
+	}
+	return nil
+}

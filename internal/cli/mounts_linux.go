@@ -1,0 +1,31 @@
+package cli
+
+import (
+	"os"
+	"strconv"
+	"strings"
+)
+
+// inContainer reports whether Docker or Podman runs the program.
+func inContainer() bool {
+	for _, mark := range []string{"/.dockerenv", "/run/.containerenv"} {
+		if _, err := os.Stat(mark); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// mountPoints returns the paths on which something is mounted, see proc(5).
+func mountPoints() (paths []string) {
+	text, _ := os.ReadFile("/proc/self/mountinfo")
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Fields(line); len(fields) > 4 {
+			path, err := strconv.Unquote(`"` + strings.ReplaceAll(fields[4], `"`, `\"`) + `"`) // \040 is a space
+			if err == nil {
+				paths = append(paths, path)
+			}
+		}
+	}
+	return paths
+}

@@ -1,0 +1,196 @@
+// Package cli is the command line of registryctl and of kubectl registryctl: one
+// command in each file, of one shape. A constructor such as newUserAdd declares
+// the flags in a struct of options; a function such as userAdd runs with them.
+//
+// What is printed:
+//
+//   - Data goes to standard output, everything else to standard error. "-q"
+//     silences all but errors.
+//   - An error is one line, "NAME: message", and a line "  hint: ..." where a next
+//     step is known. A warning begins with "NAME: warning: ".
+//   - Messages are lower case, quote names and end without a full stop. No message
+//     holds a password, a hash or the text of a line of the file, nor an argument
+//     that could be a password in the wrong place.
+//   - A command that fails has changed nothing, unless it says so.
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/signal"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// Main runs the program with the arguments, its own name first, and returns the
+// exit status. SIGINT and SIGTERM end the context of the command.
+func (p *Program) Main(args []string) int {
+	// A write to a pipe that nobody reads any more is an error like others: one
+	// after the file was changed has to be reported.
+	ignoreBrokenPipe()
+	ctx, stop := signal.NotifyContext(context.Background(), endingSignals()...)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends even what does not listen
+
+	root := p.newRoot()
+	var helpErr error // a help function returns none
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { helpErr = p.help(cmd, cmd.Flags().Args()) })
+	root.SetArgs(args[1:])
+	return int(p.report(cmp.Or(root.ExecuteContext(ctx), helpErr)))
+}
+
+// Commands returns the tree of commands, for documentation.
+func (p *Program) Commands() *cobra.Command {
+	p.Stdin, p.Stdout, p.Stderr = strings.NewReader(""), io.Discard, io.Discard
+	return p.newRoot()
+}
+
+func (p *Program) newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:               strings.ReplaceAll(p.Name, " ", "-"),
+		Short:             p.Short,
+		Long:              p.Long,
+		Example:           p.Example,
+		Annotations:       map[string]string{cobra.CommandDisplayNameAnnotation: p.Name, exitAnnotation: p.Exit},
+		Version:           version(),
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	root.SetIn(p.Stdin)
+	root.SetOut(output{p.Stdout})
+	root.SetErr(p.Stderr)
+	root.SetFlagErrorFunc(p.flagError)
+	p.flags = root.PersistentFlags()
+	p.flags.SortFlags = false
+	p.Flags(root)
+	p.flags.BoolVarP(&p.quiet, "quiet", "q", false, "print errors only")
+	root.Flags().Bool("version", false, "print the version")
+	root.AddCommand(p.Subcommands(p)...)
+	p.asGroup(root)
+	root.SetHelpTemplate(helpTemplate)
+	root.SetHelpCommand(newHelp(p))
+	return root
+}
+
+// report prints the error, if there is one, and returns the exit status. It is
+// the only place that does either.
+func (p *Program) report(err error) Status {
+	if err == nil {
+		return exitDone
+	}
+	e := p.explain(err)
+	if errors.Is(err, errOutput) && isBrokenPipe(err) {
+		return e.Status // the reader of our output has seen enough of it
+	}
+	name := p.Name
+	if errors.As(err, new(apacheError)) {
+		name = apacheName
+	}
+	lines := []string{e.Error()}
+	var bad badEntries
+	if errors.As(err, &bad) {
+		lines = bad.lines()
+	}
+	for _, line := range lines {
+		fmt.Fprintf(p.Stderr, "%s: %s\n", name, oneLine(line))
+	}
+	if e.Hint != "" {
+		fmt.Fprintf(p.Stderr, "  hint: %s\n", oneLine(e.Hint))
+	}
+	return e.Status
+}
+
+// asGroup makes a command that only holds others refuse a word that none of them
+// has. Cobra would print the help and exit 0.
+func (p *Program) asGroup(cmd *cobra.Command) {
+	cmd.Args = cobra.ArbitraryArgs
+	cmd.SuggestionsMinimumDistance = 1
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return cmd.Help()
+		}
+		return p.unknownCommand(cmd, args)
+	}
+}
+
+// verbs are the commands for users, by the words that people type instead.
+var verbs = map[string]string{
+	"create": "add", "new": "add",
+	"set": "passwd", "update": "passwd", "edit": "passwd",
+	"login":  "verify",
+	"delete": "remove", "del": "remove", "rm": "remove",
+	"show": "list", "get": "list", "ls": "list",
+	"add": "add", "passwd": "passwd", "verify": "verify", "remove": "remove", "list": "list", "import": "import", "rename": "rename",
+}
+
+// unknownCommand is the error of words that are not a command of the group. Its
+// hint is the whole right line, with the user who was named.
+func (p *Program) unknownCommand(group *cobra.Command, words []string) error {
+	typed, operands := words[0], words[1:]
+	message := "unknown command"
+	if isPlainWord(typed) {
+		message = fmt.Sprintf("unknown command %q", typed)
+	}
+	if typed == "users" && len(operands) > 0 {
+		typed, operands = operands[0], operands[1:]
+	}
+	return fail(exitUsage, p.suggestion(group, typed, operands), "%s for %q", message, group.CommandPath())
+}
+
+func (p *Program) suggestion(group *cobra.Command, typed string, operands []string) string {
+	if typed == "users" {
+		return "did you mean " + p.UserCommand
+	}
+	if verb, ok := verbs[typed]; ok {
+		users := map[string]int{"list": 0, "import": 0, "rename": 2, "remove": len(operands)}
+		most, ok := users[verb]
+		if !ok {
+			most = 1
+		}
+		operands = operands[:min(most, len(operands))]
+		if slices.ContainsFunc(operands, func(name string) bool { return shown(name) != fmt.Sprintf("%q", name) }) {
+			operands = nil // one may be more than a name
+		}
+		return "did you mean " + p.userCommand(verb, operands...)
+	}
+	for _, cmd := range group.Root().Commands() {
+		if cmd.Name() == typed {
+			return "did you mean " + p.command(typed)
+		}
+	}
+	const shortest = 4 // letters of a word that is compared with others
+	if suggestions := group.SuggestionsFor(typed); len(typed) >= shortest && len(suggestions) > 0 {
+		return "did you mean " + group.CommandPath() + " " + suggestions[0]
+	}
+	return group.CommandPath() + " --help lists the commands"
+}
+
+// isPlainWord reports whether an unknown command may be repeated: a longer one, or
+// one with other characters, could be a secret.
+func isPlainWord(word string) bool {
+	const longest = 20
+	return len(word) <= longest && strings.Trim(word, "abcdefghijklmnopqrstuvwxyz-") == ""
+}
+
+// say tells a person what was done.
+func (p *Program) say(format string, args ...any) {
+	if !p.quiet {
+		fmt.Fprintln(p.Stderr, oneLine(fmt.Sprintf(format, args...)))
+	}
+}
+
+// warn tells a person what could be wrong.
+func (p *Program) warn(format string, args ...any) {
+	p.say(p.Name+": warning: "+format, args...)
+}
+
+// done tells a person what was done to the text.
+func (p *Program) done(t Text, format string, args ...any) {
+	p.say(format+t.DryRun.note(), args...)
+}

@@ -1,0 +1,45 @@
+//go:build unix
+
+package cli
+
+import (
+	"io/fs"
+	"os"
+	"os/user"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// cannotUse reports whether the user may not look into a directory or, if it is
+// for an edit, not write there.
+func cannotUse(dir string, edit bool) bool {
+	mode := uint32(unix.X_OK)
+	if edit {
+		mode |= unix.W_OK
+	}
+	return unix.Access(dir, mode) != nil
+}
+
+// ownerOf returns the name of the user to whom a file belongs.
+func ownerOf(path string) string {
+	info, err := os.Stat(path)
+	if err != nil {
+		return ""
+	}
+	id := strconv.FormatUint(uint64(info.Sys().(*syscall.Stat_t).Uid), 10)
+	if u, err := user.LookupId(id); err == nil {
+		return u.Username
+	}
+	return "user " + id
+}
+
+func currentUser() string {
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return strconv.Itoa(os.Geteuid())
+}
+
+func isOwn(info fs.FileInfo) bool { return int(info.Sys().(*syscall.Stat_t).Uid) == os.Geteuid() }
