@@ -22,6 +22,7 @@ type checkOptions struct {
 	fix, strict bool
 	dryRun      dryRunFlag
 	format      formatFlag
+	access      pathFlag
 }
 
 // NewCheck returns the command that looks for problems in the text.
@@ -40,7 +41,8 @@ newline. A line that is not an entry becomes a comment. It never changes who
 gets in with which password. --dry-run shows what would be done.
 
 "-o json" is {file, findings: [{kind, server, severity, line, column, user,
-message, hint}], changes: [{kind, line, done}]}.`,
+message, hint}], changes: [{kind, line, done}], grants: [{severity,
+file, line, user, message}]}, where grants has the problems of the access file.`,
 		Annotations: exits(`0  every listed user can log in
 7  a listed user cannot; with --strict: or there is a warning`),
 		Example:           p.examplesOf(p.Name, "check", "check --for registry --for nginx", "check --fix"),
@@ -52,6 +54,9 @@ message, hint}], changes: [{kind, line, done}]}.`,
 	flags.BoolVar(&o.fix, "fix", false, "fix what is unambiguous")
 	flags.BoolVar(&o.strict, "strict", false, "exit 7 for a warning as well")
 	o.dryRun.register(cmd, p)
+	if p.AccessFile {
+		registerAccess(cmd, &o.access)
+	}
 	o.format.registerOutput(cmd)
 	_ = cmd.RegisterFlagCompletionFunc("for", cobra.FixedCompletions([]string{"registry", "nginx", "apache"}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
@@ -97,6 +102,7 @@ type checkReport struct {
 	File     string         `json:"file"`
 	Findings []lint.Finding `json:"findings"`
 	Changes  []lint.Change  `json:"changes"` // what --fix did, or would do
+	Grants   []grantFinding `json:"grants"`
 }
 
 func check(ctx context.Context, p *Program, o checkOptions) error {
@@ -122,6 +128,9 @@ func check(ctx context.Context, p *Program, o checkOptions) error {
 	}
 	for _, name := range o.servers {
 		report.Findings = append(report.Findings, findingsOf(o.text, text, lint.Server(name))...)
+	}
+	if users, _ := htpasswd.Parse(text); users != nil {
+		report.Grants = findingsOfGrants(p, o.access, o.text, users)
 	}
 	if err := o.write(p, report); err != nil {
 		return err
@@ -173,6 +182,7 @@ func (o checkOptions) writeText(w io.Writer, r checkReport) {
 		}
 		printed[line] = true
 	}
+	writeGrantFindings(w, r.Grants)
 }
 
 func location(file string, line int) string {
@@ -191,6 +201,9 @@ func verdictOf(p *Program, o checkOptions, r checkReport) error {
 		if f.Severity == lint.Error && hint == "" {
 			hint = f.Hint
 		}
+	}
+	for _, f := range r.Grants {
+		count[lint.Severity(f.Severity)]++
 	}
 	errors, warnings := count[lint.Error], count[lint.Warning]
 	if errors > 0 || o.strict && warnings > 0 {
