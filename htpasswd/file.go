@@ -53,7 +53,7 @@ func Parse(text []byte) (*File, error) { return parse(string(text)) }
 
 func parse(text string) (*File, error) {
 	f := &File{pieces: []string{text}, parsed: text}
-	if order, ok := charset.UTF16Order([]byte(text[:min(len(text), 4)])); ok {
+	if order, ok := charset.UTF16Order(text); ok {
 		f.refused = &ParseError{Line: 1, Err: ErrUTF16}
 		if decoded, err := charset.DecodeUTF16([]byte(text), order); err == nil {
 			f.pieces = []string{string(decoded)}

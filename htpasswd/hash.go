@@ -84,9 +84,9 @@ func ParseHash(text string) (Hash, error) {
 // newHash returns the Hash of any text. The registry looks at no byte behind a
 // bcrypt hash, so it ends there.
 func newHash(text string) Hash {
-	cost, ok := crypt.Cost(text)
+	cost, size, ok := crypt.ParseBcrypt(text)
 	if ok {
-		text = text[:crypt.BcryptLen]
+		text = text[:size]
 	}
 	return Hash{text: &text, cost: uint8(cost)}
 }

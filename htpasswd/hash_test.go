@@ -56,6 +56,8 @@ func TestParseHash(t *testing.T) {
 		"$2a$20" + dockerHash[6:]:              "bcrypt(20)",
 		"$2b$10" + dockerHash[6:]:              "bcrypt(10)",
 		"$2x$12" + dockerHash[6:]:              "bcrypt(12)",
+		"$2z$10" + dockerHash[6:]:              "bcrypt(10)", // as the registry reads it
+		"$2$+5" + dockerHash[6:]:               "bcrypt(5)",
 		"$apr1$r31...1$HqJZimcKQFAMYayBlzkrA/": "apr1",
 		"{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=":    "sha1",
 	} {
@@ -67,7 +69,7 @@ func TestParseHash(t *testing.T) {
 	for _, text := range []string{
 		"{PLAIN}d0cker", "abcdefghijklm", "$2a$31" + dockerHash[6:], // nobody can verify these, or not within a day
 		"", "d0cker", dockerHash[:59], dockerHash + "x", dockerHash + "\n", " " + dockerHash,
-		"$2y$03" + dockerHash[6:], "$2y$32" + dockerHash[6:], "$2y$1x" + dockerHash[6:], "$2z$10" + dockerHash[6:],
+		"$2y$03" + dockerHash[6:], "$2y$32" + dockerHash[6:], "$2y$1x" + dockerHash[6:],
 		"$2y$10$" + strings.Repeat("!", 53), "$$2y$$10$$" + dockerHash[7:],
 	} {
 		_, err := ParseHash(text)

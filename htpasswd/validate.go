@@ -80,4 +80,4 @@ func ValidateUser(name string) error {
 	return fmt.Errorf("%w: %s", ErrInvalidUser, reason)
 }
 
-func isControl(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp) }
+func isControl(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }

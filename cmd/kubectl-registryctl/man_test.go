@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/registryctl/registryctl/internal/man"
+	"github.com/registryctl/registryctl/internal/gen/man"
 	"github.com/registryctl/registryctl/internal/testserver"
 )
 
@@ -17,8 +17,8 @@ func TestManPages(t *testing.T) {
 	testserver.Need(t, "man")
 	dir := t.TempDir()
 	root := newProgram().Commands()
-	require.NoError(t, man.Write(dir, root))
-	pages, err := filepath.Glob(filepath.Join(dir, "kubectl-registryctl*.1.gz"))
+	require.NoError(t, man.Write(root, dir))
+	pages, err := filepath.Glob(filepath.Join(dir, "kubectl-registryctl*.1"))
 	require.NoError(t, err)
 	assert.Len(t, pages, 1+len(root.Commands()))
 	for _, page := range pages {

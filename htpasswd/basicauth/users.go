@@ -7,7 +7,6 @@ import (
 	"maps"
 	"math/bits"
 	"slices"
-	"strings"
 
 	"github.com/registryctl/registryctl/htpasswd"
 	"github.com/registryctl/registryctl/internal/crypt"
@@ -43,7 +42,10 @@ func (r rule) assess(e htpasswd.Entry) (hash, reason string) {
 		return "", err.Error()
 	}
 	scheme := e.Hash.Scheme()
+	_, disabled := e.Hash.Disabled()
 	switch {
+	case disabled:
+		return "", "disabled"
 	case scheme == "":
 		return "", "no hash of a known scheme"
 	case !slices.Contains(r.schemes, scheme):
@@ -87,21 +89,13 @@ func newUsers(text []byte, r rule) (*users, error) {
 			u.hashes[e.User] = hash
 			delete(refused, e.User)
 		} else {
-			refused[e.User] = Refusal{shown(e.User), e.Line, reason}
+			refused[e.User] = Refusal{crypt.Redact(e.User), e.Line, reason}
 			delete(u.hashes, e.User)
 		}
 	}
 	u.refused = slices.SortedFunc(maps.Values(refused), func(a, b Refusal) int { return cmp.Compare(a.Line, b.Line) })
 	u.kinds = kindsOf(u.hashes)
 	return u, nil
-}
-
-// shown returns the name, unless it may be a hash in the wrong place.
-func shown(user string) string {
-	if strings.ContainsAny(user, "${") {
-		return "[hidden]"
-	}
-	return user
 }
 
 func kindsOf(hashes map[string]string) []kind {

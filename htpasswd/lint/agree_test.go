@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/registryctl/registryctl/htpasswd/lint"
 )
@@ -40,27 +41,28 @@ func TestCheckAgreesWithTheServers(t *testing.T) {
 			continue // nobody can tell 13 letters from a DES hash; there is a warning
 		}
 		compared++
-		findings := lint.Check(text, q.server)
+		findings, err := lint.Check(t.Context(), text, q.server)
+		require.NoError(t, err)
 		assert.Equal(t, got, isListed && letIn(findings, q.user, lines), "%s: user %q at %s: %+v", q.file, q.user, q.server, findings)
 	}
 	t.Logf("%d users in files compared", compared)
 }
 
 // ofTheFile are the kinds for which a server lets nobody in.
-var ofTheFile = []lint.Kind{lint.UTF16, lint.NoColon, lint.LineTooLong}
+var ofTheFile = []lint.Kind{lint.NotHtpasswd, lint.UTF16, lint.NoColon, lint.LineTooLong}
 
 // letIn says by the findings whether a user who is listed on these lines gets in.
 func letIn(findings []lint.Finding, user string, lines []int) bool {
 	failed := make(map[int]bool) // by line
 	for _, f := range findings {
 		switch {
-		case f.Severity == lint.Error && f.User == user && f.Line > 0 && f.Kind != lint.LineTooLong:
+		case f.Severity == lint.SeverityError && f.User == user && f.Line > 0 && f.Kind != lint.LineTooLong:
 			failed[f.Line] = true
-		case f.Severity == lint.Error && f.User == "" && f.Server == lint.Apache && f.Kind == lint.LineTooLong:
+		case f.Severity == lint.SeverityError && f.User == "" && f.Server == lint.Apache && f.Kind == lint.LineTooLong:
 			for _, line := range lines {
 				failed[line] = failed[line] || line >= f.Line
 			}
-		case f.Severity == lint.Error && slices.Contains(ofTheFile, f.Kind):
+		case f.Severity == lint.SeverityError && slices.Contains(ofTheFile, f.Kind):
 			return false
 		case f.Kind == lint.Duplicate && f.User == user:
 			failed[f.Line] = true // the other line decides

@@ -1,6 +1,7 @@
 package lint_test
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/registryctl/registryctl/htpasswd/lint"
@@ -8,19 +9,26 @@ import (
 
 const file = "elton:$apr1$u9Z6wl2t$0eVH8hx4CMa.cbXiHGkbT1\nfrancis\n"
 
-// What the registry makes of a file, a finding a line.
+// What the registry makes of a file, one finding per line.
 func ExampleCheck() {
-	for _, f := range lint.Check([]byte(file), lint.Registry) {
-		fmt.Println(f.Line, f.Severity, f.Kind)
+	findings, err := lint.Check(context.Background(), []byte(file), lint.Registry)
+	if err != nil {
+		fmt.Println(err)
+	}
+	for _, f := range findings {
+		fmt.Println(f.Line, f.Severity, f.Kind, f.Remedy)
 	}
 	// Output:
-	// 1 error not-bcrypt
-	// 2 error no-colon
+	// 1 error not-bcrypt password
+	// 2 error no-colon fix
 }
 
-// What needs no guess is mended, and nothing is lost.
+// What needs no guess is fixed, and nothing is lost.
 func ExampleFix() {
-	_, changes := lint.Fix([]byte(file))
+	_, changes, err := lint.Fix(context.Background(), []byte(file))
+	if err != nil {
+		fmt.Println(err)
+	}
 	for _, c := range changes {
 		fmt.Println(c.Line, c.Done)
 	}

@@ -1,10 +1,12 @@
 package lint
 
 import (
-	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/registryctl/registryctl/htpasswd"
 	"github.com/registryctl/registryctl/internal/charset"
@@ -12,183 +14,241 @@ import (
 	"github.com/registryctl/registryctl/internal/record"
 )
 
+// ErrUnfixable is the error of [Fix] for a text that it cannot make right without
+// a guess. It is returned with the reason, and never holds a part of the text.
+var ErrUnfixable = errors.New("the file cannot be fixed")
+
 // A Change is something that Fix did.
 type Change struct {
 	Kind Kind   `json:"kind"` // of the finding that is gone
 	Line int    `json:"line"` // in the text before; 0 for the file as a whole
-	Done string `json:"done"` // holds no hash and of the text no more than a user's name
+	Done string `json:"done"` // holds no hash, and of the text no more than the name of a user
 }
 
-// Fix makes the text right for the registry where that needs no guess, and says
-// what it did. Nothing is lost: a line that is no entry becomes a comment, and
-// of a user's several lines only those go that did not count. What Fix returns
-// it would return unchanged.
+// Fix makes a text right for the registry as far as that needs no guess, and says
+// what it did. If there is nothing to do, it returns the text and no changes; for
+// a text that it returns there never is.
 //
-// It cannot make a password valid: users whose hash the registry does not take
+// Fix changes nothing for anybody who could log in: by the registry's reading,
+// where the last line of a user counts, they have the same hash before and after.
+// A record that has no line of its own, as a line ending before it is missing or
+// a lone carriage return, gets one if its user has no line that counts. Otherwise
+// it becomes a comment, and so does a line that is no entry. Of several lines of a
+// user only those go that did not count. Names stay as they are; a byte order mark
+// before the first name is not a part of it.
+//
+// The error is [ErrUnfixable] for a text that is no htpasswd file, or not one
+// text: malformed UTF-16, or UTF-16 with lines in ASCII. If the context ends
+// meanwhile, the error is that of the context.
+//
+// Fix cannot make a password valid: users whose hash the registry does not accept
 // stay as they are.
-func Fix(text []byte) (fixed []byte, changes []Change) {
-	x := &fixer{}
-	decoded, ok := x.decode(text)
-	if !ok {
-		return text, nil
+func Fix(ctx context.Context, text []byte) (fixed []byte, changes []Change, err error) {
+	result, changes, err := fix(ctx, string(text))
+	if err != nil {
+		return nil, nil, err
 	}
-	x.split(decoded)
-	x.trim()
+	if len(changes) == 0 {
+		return text, nil, nil
+	}
+	return []byte(result), changes, nil
+}
+
+func fix(ctx context.Context, text string) (string, []Change, error) {
+	x := fixer{ctx: ctx}
+	text, err := x.decode(text)
+	if err != nil {
+		return "", nil, err
+	}
+	before := effectiveEntries(text)
+	if trimmed := trimMarks(text, 1); trimmed != text {
+		x.did(BOM, 1, "byte order mark removed")
+		text = trimmed
+	}
+	x.effective = effectiveEntries(text)
+	x.split(text)
 	x.dedupe()
-	fixed = x.join()
-	if _, wide := charset.UTF16Order(fixed); wide {
-		return text, nil // no text at all, in any encoding that is known
+	fixed := x.join()
+	if err := ctx.Err(); err != nil || len(x.changes) == 0 {
+		return fixed, x.changes, err
 	}
-	return fixed, x.changes
+	c := checker{ctx: ctx}
+	if has := c.contents(text); has == hasUsers || has == hasOther {
+		return "", nil, fmt.Errorf("%w: no line holds a user and a hash, so it is not an htpasswd file", ErrUnfixable)
+	}
+	if err := verifyFix(ctx, before, text, fixed); err != nil {
+		return "", nil, err
+	}
+	return fixed, x.changes, ctx.Err()
 }
 
 type fixer struct {
-	lineEnd string
-	lines   []fixedLine
-	changes []Change
+	ctx        context.Context
+	lineEnding string
+	effective  map[string]entry // before
+	lines      []fixedLine
+	changes    []Change
 }
 
-// A fixedLine is a line of the new text, without its line end.
+// A fixedLine is a line of the new text.
 type fixedLine struct {
 	number int // of the line in the text before
 	text   string
-	end    string
+	ending string
 }
 
 func (x *fixer) did(kind Kind, line int, format string, args ...any) {
 	x.changes = append(x.changes, Change{kind, line, fmt.Sprintf(format, args...)})
 }
 
-// decode makes UTF-8 of UTF-16; ok is false where that is not possible.
-func (x *fixer) decode(text []byte) (decoded []byte, ok bool) {
+// effectiveEntries returns the entry of each user by which the registry goes. It
+// skips a line for which the registry refuses the file.
+func effectiveEntries(text string) map[string]entry {
+	users := make(map[string]entry)
+	r := reader{server: Registry, rest: text}
+	for e, ok := r.next(); ok; e, ok = r.next() {
+		users[e.user] = e
+	}
+	return users
+}
+
+// decode returns the text as UTF-8.
+func (x *fixer) decode(text string) (string, error) {
+	if charset.IsMixed(text) {
+		return "", fmt.Errorf("%w: it starts as UTF-16 and holds lines in ASCII", ErrUnfixable)
+	}
 	if order, ok := charset.UTF16Order(text); ok {
-		decoded, err := charset.DecodeUTF16(text, order)
+		decoded, err := charset.DecodeUTF16([]byte(text), order)
 		if err != nil {
-			return text, false
+			return "", fmt.Errorf("%w: %w", ErrUnfixable, err)
 		}
-		x.did(UTF16, 0, "written as UTF-8 instead of UTF-16")
-		return decoded, true
+		if slices.Contains(decoded, 0) {
+			return "", fmt.Errorf("%w: it is in no known encoding", ErrUnfixable)
+		}
+		text = string(decoded)
+		x.did(UTF16, 0, "converted from UTF-16 to UTF-8")
 	}
-	decoded = charset.TrimBOM(text)
-	if len(decoded) != len(text) {
-		x.did(BOM, 1, "byte order mark removed")
-	}
-	return decoded, true
+	return text, nil
 }
 
-// split makes lines of the text: also where a carriage return alone, or nothing,
-// stands between two records.
-func (x *fixer) split(text []byte) {
-	x.lineEnd = record.LineEnding(string(text))
-	number := 0
-	for line := range bytes.Lines(text) {
-		number++
-		body := strings.TrimSuffix(string(line), "\n")
-		end := string(line[len(body):])
-		if end != "" {
-			trimmed := strings.TrimRight(body, "\r")
-			end = body[len(trimmed):] + end
-			body = trimmed
+// split makes a line of each piece of the text.
+func (x *fixer) split(text string) {
+	x.lineEnding = record.LineEnding(text)
+	n := 0
+	for line := range strings.Lines(text) {
+		n++
+		if n%1024 == 0 && x.ctx.Err() != nil {
+			return
 		}
-		parts := strings.Split(body, "\r")
-		if last := len(parts) - 1; last > 0 {
-			x.did(LoneCR, number, "line ends put in the place of carriage returns")
-			if end == "" && parts[last] == "" { // nothing stands behind the last one
-				parts, end = parts[:last], x.lineEnd
-			}
+		body := strings.TrimRight(line, "\r\n")
+		ending := line[len(body):]
+		if !strings.HasSuffix(ending, "\n") && ending != "" { // nothing stands behind the last carriage return
+			x.did(LoneCR, n, "line ending added instead of a carriage return")
+			ending = x.lineEnding
 		}
-		for i, part := range parts {
-			partEnd := x.lineEnd
+		parts := slices.Collect(piecesOf(body, 0))
+		if len(parts) > 1 && strings.Contains(body, "\r") {
+			x.did(LoneCR, n, "line endings added instead of carriage returns")
+		}
+		for i, p := range parts {
+			p.line = n
 			if i == len(parts)-1 {
-				partEnd = end
+				x.add(p, ending)
+			} else {
+				x.add(p, x.lineEnding)
 			}
-			x.unglue(number, part, partEnd)
 		}
 	}
-	if n := len(x.lines); n > 0 && !strings.HasSuffix(x.lines[n-1].end, "\n") {
+	if n := len(x.lines); n > 0 && x.lines[n-1].ending == "" {
 		last := &x.lines[n-1]
-		last.end = strings.TrimPrefix(record.EndLine(last.text, x.lineEnd), last.text)
-		x.did(NoNewline, last.number, "final newline added")
+		last.ending = record.EndLine(last.text, x.lineEnding)[len(last.text):]
+		x.did(NoNewline, last.number, "final line ending added")
 	}
 }
 
-// unglue adds a line, or the records that one holds.
-func (x *fixer) unglue(number int, body, end string) {
-	for {
-		user, hash, ok := fixedLine{text: body}.record()
-		_, n := crypt.Scan(hash)
-		if !ok || n == 0 || !isGlued(hash[n:]) {
-			break
+// add adds a piece of a line as a line of its own.
+func (x *fixer) add(p piece, ending string) {
+	user := crypt.Redact(p.name)
+	_, isEffective := x.effective[p.name]
+	switch {
+	case p.kind == record.Comment:
+	case p.inComment:
+		if p.kind == record.Entry {
+			x.did(IgnoredRecord, p.line, "record of user %q in a comment kept as a comment", user)
 		}
-		x.did(GluedLines, number, "line end put behind the hash of user %q", user)
-		first := body[:strings.Index(body, user+":")+len(user)+1+n]
-		x.add(number, first, x.lineEnd)
-		body = body[len(first):]
+		p.text = commentMark + p.text
+	case p.kind == record.Malformed:
+		x.did(NoColon, p.line, "made a comment")
+		p.text = commentMark + p.text
+	case p.hidden != "" && isEffective:
+		x.did(IgnoredRecord, p.line, "record of user %q made a comment, as line %d counts", user, x.effective[p.name].line)
+		p.text = commentMark + p.text
+	case p.hidden != "":
+		x.did(p.hidden, p.line, "line ending added before user %q", user)
+		x.repair(&p)
+	default:
+		x.repair(&p)
 	}
-	x.add(number, body, end)
+	x.addLine(p, ending)
 }
 
-// add adds a line; one that is no entry as a comment.
-func (x *fixer) add(number int, body, end string) {
-	const mark = "# "
-	record := strings.TrimSpace(body)
-	isEntry := record == "" || record[0] == '#' || strings.Contains(record, ":")
-	switch length := len(body) + len(strings.TrimSuffix(end, "\n")); {
-	case length > htpasswd.MaxLineBytes || !isEntry && len(mark)+length > htpasswd.MaxLineBytes:
-		x.did(LineTooLong, number, "cut into comments")
-		for part := range slices.Chunk([]byte(body), htpasswd.MaxLineBytes/2) {
-			x.lines = append(x.lines, fixedLine{number, mark + string(part), x.lineEnd})
+const commentMark = "# "
+
+// repair corrects what stands for a hash, if nobody can log in by it.
+func (x *fixer) repair(p *piece) {
+	head := p.text[:strings.IndexByte(p.text, ':')+1]
+	hash := strings.TrimLeftFunc(p.hash, unicode.IsSpace)
+	if hash != p.hash {
+		x.did(BlankBeforeHash, p.line, "whitespace before the hash of user %q removed", crypt.Redact(p.name))
+	}
+	if to, kind := repaired(hash); kind != "" {
+		x.did(kind, p.line, "quotes or escapes removed from the hash of user %q", crypt.Redact(p.name))
+		hash = to
+	}
+	if hash != p.hash {
+		p.text = head + hash
+	}
+}
+
+// addLine adds the text of a piece, in several lines if it is too long for one.
+func (x *fixer) addLine(p piece, ending string) {
+	if len(p.text) <= htpasswd.MaxLineBytes {
+		if ended := record.EndLine(p.text, ending); ending != "" && ended != p.text+ending {
+			ending = ended[len(p.text):]
+			x.did(LineTooLong, p.line, "carriage return at the end of the line removed")
 		}
+		x.lines = append(x.lines, fixedLine{p.line, p.text, ending})
 		return
-	case !isEntry:
-		x.did(NoColon, number, "made a comment")
-		body = mark + body
 	}
-	x.lines = append(x.lines, fixedLine{number, body, end})
-}
-
-// trim removes the blanks around a user's name and before a hash. Where that
-// would make one user of two, which of them is meant is not known.
-func (x *fixer) trim() {
-	users, same := make(map[string]int), make(map[string]int)
-	for _, l := range x.lines {
-		if user, _, ok := l.record(); ok {
-			users[trimName(user)]++
-			same[user]++
-		}
+	rest := strings.TrimPrefix(p.text, commentMark)
+	if _, n := crypt.Scan(p.hash); n > 0 && p.isListed() { // the registry ignores what follows
+		head := len(rest) - len(p.hash) + n
+		x.lines = append(x.lines, fixedLine{p.line, rest[:head], x.lineEnding})
+		rest = rest[head:]
 	}
-	for i, l := range x.lines {
-		user, hash, ok := l.record()
-		if !ok {
-			continue
-		}
-		name := trimName(user)
-		if name != user && name != "" && users[name] == same[user] && htpasswd.ValidateUser(name) == nil {
-			x.did(BlankAroundName, l.number, "what is invisible around the name of user %q removed", name)
-			l.text = strings.Replace(l.text, user+":", name+":", 1)
-			user = name
-		}
-		if trimmed := strings.TrimLeft(hash, " \t"); trimmed != hash {
-			x.did(BlankBeforeHash, l.number, "blanks before the hash of user %q removed", user)
-			l.text = strings.Replace(l.text, user+":"+hash, user+":"+trimmed, 1)
-		}
-		x.lines[i] = l
+	x.did(LineTooLong, p.line, "cut into comments")
+	for part := range slices.Chunk([]byte(rest), htpasswd.MaxLineBytes/2) {
+		x.lines = append(x.lines, fixedLine{p.line, commentMark + string(part), x.lineEnding})
 	}
 }
 
-// dedupe keeps a user's last line, which is the one that the registry goes by.
+// dedupe keeps the last line of each user, which is the one that counted.
 func (x *fixer) dedupe() {
 	last := make(map[string]int)
 	for i, l := range x.lines {
-		if user, _, ok := l.record(); ok {
-			last[user] = i
+		if rec, kind := record.Parse(l.text); kind == record.Entry {
+			last[rec.User] = i
 		}
 	}
 	kept := x.lines[:0]
 	for i, l := range x.lines {
-		user, _, ok := l.record()
-		if ok && last[user] != i {
-			x.did(Duplicate, l.number, "line of user %q removed, as line %d counts", user, x.lines[last[user]].number)
+		rec, kind := record.Parse(l.text)
+		counts := l.number
+		if kind == record.Entry {
+			counts = max(x.lines[last[rec.User]].number, x.effective[rec.User].line)
+		}
+		if kind == record.Entry && (last[rec.User] != i || counts > l.number) {
+			x.did(Duplicate, l.number, "line of user %q removed, as line %d counts", crypt.Redact(rec.User), counts)
 			continue
 		}
 		kept = append(kept, l)
@@ -196,17 +256,63 @@ func (x *fixer) dedupe() {
 	x.lines = kept
 }
 
-// record reads the line as the registry does.
-func (l fixedLine) record() (user, hash string, ok bool) {
-	r, kind := record.Parse(l.text)
-	return r.User, r.Hash, kind == record.Entry
-}
-
-func (x *fixer) join() []byte {
-	var text bytes.Buffer
+func (x *fixer) join() string {
+	var text strings.Builder
+	if len(x.lines) > 0 && strings.HasPrefix(x.lines[0].text, byteOrderMark) {
+		text.WriteString("#" + x.lineEnding) // or the start of the name would be taken for a mark of the encoding
+	}
 	for _, l := range x.lines {
 		text.WriteString(l.text)
-		text.WriteString(l.end)
+		text.WriteString(l.ending)
 	}
-	return text.Bytes()
+	return text.String()
+}
+
+// verifyFix checks what Fix promises of its result.
+func verifyFix(ctx context.Context, before map[string]entry, text, fixed string) error {
+	wrong := func(what string) error { return fmt.Errorf("%w: %s", ErrUnfixable, what) }
+	if _, err := htpasswd.Parse([]byte(fixed)); err != nil {
+		return wrong("the registry would refuse the result")
+	}
+	after := effectiveEntries(fixed)
+	for user, e := range before {
+		hash, ok := accepted(e)
+		now, isIn := accepted(after[user])
+		switch {
+		case !ok || isIn && now == hash:
+		case !isIn && e.line == 1 && strings.HasPrefix(user, byteOrderMark): // has its name without the mark now
+		default:
+			return wrong("a user could not log in any more, or with another password")
+		}
+	}
+	listed := make(map[string]bool) // who is listed, on a line that is no comment
+	for p := range pieces(text) {
+		if p.isListed() {
+			listed[p.name] = true
+		}
+	}
+	for user, e := range after {
+		if _, ok := accepted(e); ok && !listed[user] {
+			return wrong("a user could log in who is not listed")
+		}
+		if marked, ok := before[byteOrderMark+user]; ok && marked.line != 1 && e.line == 1 {
+			return wrong("the first user is listed again, by a name with a byte order mark")
+		}
+	}
+	x := fixer{ctx: ctx, effective: after}
+	if _, err := x.decode(fixed); err != nil || trimMarks(fixed, 1) != fixed {
+		return wrong("the result would not be read as it is")
+	}
+	x.split(fixed)
+	x.dedupe()
+	if len(x.changes) > 0 {
+		return wrong("the result would need another run")
+	}
+	return nil
+}
+
+// accepted returns the hash by which the registry lets the user of an entry in.
+func accepted(e entry) (hash string, ok bool) {
+	_, n, ok := crypt.ParseBcrypt(e.hash)
+	return e.hash[:n], ok
 }

@@ -1,35 +1,59 @@
 package lint
 
 import (
+	"regexp"
 	"strings"
-
-	"golang.org/x/crypto/bcrypt"
+	"unicode"
 
 	"github.com/registryctl/registryctl/htpasswd"
 	"github.com/registryctl/registryctl/internal/crypt"
 )
 
+// Problem returns why a server does not let a user in by this entry, whatever the
+// password; it is empty if the server does. It does not know whether another line
+// counts instead, nor what the line holds behind a bcrypt hash, as an Entry does
+// not say; [Check] does.
+func Problem(e htpasswd.Entry, server Server) string {
+	hash := e.Hash.Encoded()
+	c := checker{server: server}
+	switch server {
+	case Nginx:
+		hash = until(hash, "\r:\x00")
+		if e.User == "" {
+			c.add(EmptyName, place{})
+		}
+	case Apache:
+		hash = until(strings.TrimLeft(hash, ":"), ":\x00")
+		if strings.ContainsRune(e.User, 0) {
+			c.add(NULInName, place{})
+		}
+	}
+	c.hash(place{}, hash)
+	for _, f := range c.findings {
+		if f.Severity == SeverityError {
+			return f.Message
+		}
+	}
+	return ""
+}
+
 // hash looks at what the server reads as the hash of a user.
-func (c *checker) hash(p person, hash string) {
-	switch trimmed := strings.TrimLeft(hash, " \t"); {
-	case trimmed != hash:
-		c.add(BlankBeforeHash, p.at())
-		return
-	case hash == "":
-		c.add(EmptyHash, p.at())
-		return
+func (c *checker) hash(at place, hash string) {
+	switch {
+	case strings.TrimLeftFunc(hash, unicode.IsSpace) != hash:
+		c.add(BlankBeforeHash, at)
+	case c.server == Registry:
+		c.registryHash(at, hash)
+	default:
+		c.cryptHash(at, hash)
 	}
-	if c.server == Registry {
-		c.registryHash(p, hash)
-	} else {
-		c.cryptHash(p, hash)
-	}
-	switch cost, ok := crypt.Cost(hash); {
-	case !ok:
-	case cost < htpasswd.DefaultCost:
-		c.add(LowCost, p.at(), cost)
-	case cost > slowCost:
-		c.add(HighCost, p.at(), cost)
+	if cost, _, ok := crypt.ParseBcrypt(hash); ok {
+		switch {
+		case cost < htpasswd.DefaultCost:
+			c.add(LowCost, at, cost)
+		case cost > slowCost:
+			c.add(HighCost, at, cost)
+		}
 	}
 }
 
@@ -37,114 +61,124 @@ func (c *checker) hash(p person, hash string) {
 // dozens of requests pays for one hash.
 const slowCost = 12
 
-// registryHash: the registry takes what x/crypto/bcrypt takes.
-func (c *checker) registryHash(p person, hash string) {
-	scheme, n := crypt.Scan(until(hash, ":\r\x00"))
-	switch {
-	case isStandard(hash):
-		c.unusualPrefix(p, hash)
-	case takenByGo(hash):
-		c.add(OddBcrypt, p.at())
-		return
-	case strings.HasPrefix(hash, "$2"):
-		c.add(BrokenBcrypt, p.at())
-		return
-	case scheme != "":
-		c.add(NotBcrypt, p.at(), scheme)
-		return
-	default:
-		c.add(UnknownHash, p.at())
+// registryHash looks at a hash as the registry does, which accepts what
+// x/crypto/bcrypt accepts.
+func (c *checker) registryHash(at place, hash string) {
+	_, n, ok := crypt.ParseBcrypt(hash)
+	if !ok {
+		if scheme, _ := crypt.Scan(until(hash, ":\r\x00")); scheme != "" {
+			c.add(NotBcrypt, at, scheme)
+		} else {
+			c.noHash(at, hash)
+		}
 		return
 	}
+	c.bcryptForm(at, hash[:n])
 	switch rest := hash[n:]; {
-	case rest == "" || isGlued(rest) || rest[0] == '\r':
+	case rest == "" || rest[0] == '\r' || isGlued(rest):
 	case rest[0] == ':':
-		c.add(ThirdField, p.at())
+		c.add(ThirdField, at)
 	default:
-		c.add(TextAfterHash, p.at())
+		c.add(TextAfterHash, at)
 	}
 }
 
-// cryptHash: nginx and Apache httpd compare the whole field, and leave most
-// schemes to crypt(3).
-func (c *checker) cryptHash(p person, hash string) {
+// cryptHash looks at a hash as nginx and Apache httpd do: they compare the whole
+// field, and leave most schemes to crypt(3).
+func (c *checker) cryptHash(at place, hash string) {
 	scheme, n := crypt.Scan(hash)
 	switch {
-	case scheme == "" && takenByGo(hash):
-		c.add(OddBcrypt, p.at())
-	case scheme == "" && strings.HasPrefix(hash, "$2"):
-		c.add(BrokenBcrypt, p.at())
 	case scheme == "":
-		c.add(UnknownHash, p.at())
+		c.noHash(at, hash)
 	case n < len(hash):
-		c.add(TextAfterHash, p.at())
-	case scheme == crypt.Bcrypt && !isStandard(hash):
-		if takenByGo(hash) {
-			c.add(OddBcrypt, p.at())
-		} else {
-			c.add(BrokenBcrypt, p.at())
-		}
+		c.add(TextAfterHash, at)
 	case scheme == crypt.Bcrypt:
-		c.unusualPrefix(p, hash)
+		c.bcryptForm(at, hash)
+	case !crypt.IsExact(hash):
+		c.add(InexactHash, at, scheme)
 	case scheme == crypt.DESCrypt:
-		c.add(MaybeDES, p.at())
+		c.add(MaybeDES, at)
 	case scheme == crypt.SSHA:
-		c.add(SSHAHash, p.at())
+		c.add(SSHAHash, at)
 	case scheme == crypt.Plain:
-		c.add(PlainHash, p.at())
+		c.add(PlainHash, at)
 	default:
-		c.add(NotBcrypt, p.at(), scheme)
+		c.add(NotBcrypt, at, scheme)
 	}
 }
 
-func (c *checker) unusualPrefix(p person, hash string) {
-	switch hash[:4] {
-	case "$2b$":
-		c.add(Prefix2b, p.at())
-	case "$2x$":
-		c.add(Prefix2x, p.at())
+// bcryptForm looks at how a bcrypt hash is written.
+func (c *checker) bcryptForm(at place, hash string) {
+	switch {
+	case !crypt.IsExact(hash):
+		c.add(OddBcrypt, at)
+	case strings.HasPrefix(hash, "$2b$"):
+		c.add(Prefix2b, at)
+	case strings.HasPrefix(hash, "$2x$"):
+		c.add(Prefix2x, at)
+	case strings.HasPrefix(hash, "$2a$10$") && at.user == "docker":
+		c.add(DockerUser, at)
 	}
 }
 
-// The 22 characters of salt hold 128 bits, the 31 of digest 184. What is left in
-// the last of each is zero in a hash as bcrypt writes it.
-const (
-	bcryptAlphabet = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-	saltLen        = 22
-	digestLen      = 31
-	saltSpare      = 1<<4 - 1
-	digestSpare    = 1<<2 - 1
+// noHash says what a text may be that is no hash of a known scheme.
+func (c *checker) noHash(at place, text string) {
+	cause := UnknownHash
+	_, repair := repaired(text)
+	switch {
+	case text == "":
+		cause = EmptyHash
+	case repair != "":
+		cause = repair
+	case strings.HasPrefix(text, "$2"):
+		cause = BrokenBcrypt
+	case wasExpanded(text):
+		cause = ShellExpanded
+	case isPlain(text):
+		cause = PlainText
+	}
+	c.add(cause, at)
+}
+
+// repaired returns the hash that a text was before it was copied from a file of
+// another format, and the kind of what happened to it; the kind is empty if that
+// is not known.
+func repaired(text string) (hash string, kind Kind) {
+	if text = strings.TrimLeftFunc(text, unicode.IsSpace); text == "" {
+		return "", ""
+	}
+	bare := text
+	if quote := text[0]; len(text) > 1 && (quote == '"' || quote == '\'') && text[len(text)-1] == quote {
+		bare = text[1 : len(text)-1]
+	}
+	hash = strings.NewReplacer("$$", "$", `\$`, "$").Replace(bare)
+	_, n, ok := crypt.ParseBcrypt(hash)
+	ok = ok && n == len(hash)
+	switch {
+	case ok && hash != bare:
+		return hash, DoubledDollars
+	case ok && bare != text:
+		return hash, Quoted
+	}
+	return "", ""
+}
+
+var (
+	// What bash and others make of "$2y$05$…" and "$2y$0…" between double quotes.
+	expanded = regexp.MustCompile(`^[abxy]-?(ba|z|da|k)?sh[0-9]`)
+	// What may be left of a bcrypt hash: the end of salt and digest.
+	leftover = regexp.MustCompile(`^\$?[./A-Za-z0-9]{20,57}$`)
+	hexText  = regexp.MustCompile(`^[0-9A-Fa-f]+$`)
 )
 
-// isStandard reports whether a bcrypt hash is one that every server reads, as far
-// as they go.
-func isStandard(hash string) bool {
-	_, ok := crypt.Cost(hash)
-	if !ok {
-		return false
-	}
-	salt := strings.IndexByte(bcryptAlphabet, hash[len("$2y$10$")+saltLen-1])
-	return salt&saltSpare == 0 && takenByGo(hash)
+// wasExpanded reports whether text is what a shell leaves of a bcrypt hash, whose
+// "$2", "$0" and "$abc" it takes for variables.
+func wasExpanded(text string) bool {
+	return expanded.MatchString(text) || leftover.MatchString(text) && !hexText.MatchString(text)
 }
 
-// takenByGo reports whether x/crypto/bcrypt, and with it the registry, takes the
-// hash: its versions and costs are read loosely.
-func takenByGo(hash string) bool {
-	if _, err := bcrypt.Cost([]byte(hash)); err != nil {
-		return false
-	}
-	head := len("$2y$10$")
-	if hash[2] == '$' {
-		head = len("$2$10$")
-	}
-	if len(hash) < head+saltLen+digestLen {
-		return false
-	}
-	text := hash[head : head+saltLen+digestLen]
-	for _, char := range []byte(text) {
-		if strings.IndexByte(bcryptAlphabet, char) < 0 {
-			return false
-		}
-	}
-	return strings.IndexByte(bcryptAlphabet, text[len(text)-1])&digestSpare == 0
+// isPlain reports whether text may be a password that was not hashed. One that
+// begins with "!" or "*" was disabled.
+func isPlain(text string) bool {
+	return len(text) <= htpasswd.MaxPasswordBytes && strings.IndexByte("${!*", text[0]) < 0 && (len(text) < 32 || !hexText.MatchString(text))
 }

@@ -3,46 +3,58 @@ package lint
 // A Kind says what a finding is about. Its text is an identifier that stays.
 type Kind string
 
-// The kinds of findings. What one comes to at a server, a Finding says; the last
-// three are of the file and not of its text: [CheckMode] finds them.
+// The kinds of findings. What one means at a server, a Finding says. The last
+// three are about the file and not about its text: [CheckMode] finds them.
 const (
+	NoUsers          Kind = "no-users"                       // no line but empty ones and comments
+	NotHtpasswd      Kind = "not-htpasswd"                   // another kind of file: no line holds a hash
 	UTF16            Kind = "utf-16"                         // the whole text is UTF-16
-	BOM              Kind = "byte-order-mark"                // a byte order mark before a user's name
+	MixedUTF16       Kind = "mixed-utf-16"                   // the text starts as UTF-16 and holds records in ASCII
+	BOM              Kind = "byte-order-mark"                // a byte order mark before the name of the first user
 	BOMBeforeComment Kind = "byte-order-mark-before-comment" // a byte order mark before a comment
 	NoColon          Kind = "no-colon"                       // a line that is no entry
 	LineTooLong      Kind = "line-too-long"                  // more bytes than the server reads
 	LoneCR           Kind = "lone-cr"                        // a carriage return where a line should end
 	GluedLines       Kind = "glued-lines"                    // an entry behind the hash of another one
-	BlankAroundLine  Kind = "blank-around-line"              // blanks before a name, or behind a hash
-	BlankAroundName  Kind = "blank-around-name"              // blanks, or what is invisible, as a part of the name
-	BlankBeforeHash  Kind = "blank-before-hash"              // blanks behind the colon
+	IgnoredRecord    Kind = "ignored-record"                 // an entry that has no line of its own, and does not count
+	BlankAroundLine  Kind = "blank-around-line"              // whitespace before a name
+	BlankBeforeHash  Kind = "blank-before-hash"              // whitespace behind the colon
 	Backslash        Kind = "backslash-at-line-end"          // one at the end of a line, which Apache httpd joins with the next
 	Unread           Kind = "unread-line"                    // an entry that the line before keeps from being read
 	EmptyName        Kind = "empty-name"                     // a colon without a name before it
 	BadName          Kind = "bad-name"                       // a name that few clients can log in with
+	MangledName      Kind = "mangled-name"                   // a name that docker and others change or misunderstand
+	LongName         Kind = "long-name"                      // a name that is too long for Apache's htpasswd program
 	NULInName        Kind = "nul-in-name"                    // a NUL byte in a name
+	Twin             Kind = "similar-names"                  // two names that differ in case or Unicode normalisation
+	DockerUser       Kind = "registry-made-user"             // the user that a registry creates if it finds no file
 	Duplicate        Kind = "duplicate-user"                 // a line of a user for whom another line counts
 	EmptyHash        Kind = "empty-hash"                     // a name with nothing behind the colon
 	UnknownHash      Kind = "unknown-hash"                   // a hash of no known scheme
+	PlainText        Kind = "plain-text"                     // text that is no hash: perhaps the password
+	ShellExpanded    Kind = "shell-expanded"                 // what a shell leaves of a bcrypt hash in double quotes
+	DoubledDollars   Kind = "doubled-dollars"                // a bcrypt hash with $$ or \$, from a compose file or a script
+	Quoted           Kind = "quoted-hash"                    // a bcrypt hash in quotes
 	NotBcrypt        Kind = "not-bcrypt"                     // a hash of another scheme than the registry accepts
+	InexactHash      Kind = "inexact-hash"                   // a hash that the server would write in another way, and so refuses
 	MaybeDES         Kind = "maybe-des"                      // 13 characters that may be a hash or a password
 	PlainHash        Kind = "plain-password"                 // {PLAIN}, and the password itself
-	SSHAHash         Kind = "ssha-hash"                      // {SSHA}, which nginx knows
+	SSHAHash         Kind = "ssha-hash"                      // {SSHA}, which nginx accepts
 	BrokenBcrypt     Kind = "broken-bcrypt"                  // bcrypt that is cut or damaged
-	OddBcrypt        Kind = "odd-bcrypt"                     // bcrypt that only the registry takes, such as $2$ or a cost of +5
+	OddBcrypt        Kind = "odd-bcrypt"                     // bcrypt that only the registry accepts, such as $2$ or a cost of +5
 	Prefix2b         Kind = "prefix-2b"                      // $2b$, which Apache httpd leaves to the system
-	Prefix2x         Kind = "prefix-2x"                      // $2x$, which is for a bug in other letters than ASCII
-	TextAfterHash    Kind = "text-after-hash"                // text that only the registry does not look at
+	Prefix2x         Kind = "prefix-2x"                      // $2x$, which servers compute differently
+	TextAfterHash    Kind = "text-after-hash"                // text that only the registry ignores
 	ThirdField       Kind = "third-field"                    // a field behind the hash
 	LowCost          Kind = "low-cost"                       // a cost below 10
 	HighCost         Kind = "high-cost"                      // a cost above 12
-	NoNewline        Kind = "no-final-newline"               // a last line that does not end
-	OthersRead       Kind = "readable-by-others"             // a file that everyone may read
-	OthersWrite      Kind = "writable-by-others"             // a file that everyone may write
+	NoNewline        Kind = "no-final-newline"               // a last line without a line ending
+	OthersRead       Kind = "readable-by-others"             // a file that everyone can read
+	OthersWrite      Kind = "writable-by-others"             // a file that everyone can write
 	OwnerOnly        Kind = "readable-by-owner-only"         // a file that the server's workers cannot read
 )
 
-// An effect is what a kind comes to at a server.
+// An effect is what a kind means at a server.
 type effect struct {
 	severity Severity
 	does     string
@@ -50,114 +62,137 @@ type effect struct {
 
 type effects map[Server]effect
 
-// everywhere is for what does not depend on the server.
+// everywhere is the effect of what does not depend on the server.
 func everywhere(s Severity, does string) effects {
 	return effects{Registry: {s, does}, Nginx: {s, does}, Apache: {s, does}}
 }
 
+// elsewhere is the effect at nginx and Apache httpd.
+func elsewhere(s Severity, does string) effects {
+	return effects{Nginx: {s, does}, Apache: {s, does}}
+}
+
 const (
-	fixIt  = "registryctl check --fix mends it"
-	passwd = "registryctl user passwd sets a new password, as bcrypt"
+	fixIt       = "the file can be fixed"
+	newPassword = "set a new password"
+	rename      = "rename the user"
+	removeUser  = "remove the user"
+	noPassword  = "no password is right"
 )
 
-// kinds has each kind: what it is, what it does at which server, and what to do
+// kinds has each kind: what it is, what it means at which server, and what to do
 // about it. At a server that is not named it is no finding.
 var kinds = map[Kind]struct {
-	what string // with a place for each detail
-	at   effects
-	hint string
+	what   string // with a verb of fmt for each detail
+	at     effects
+	hint   string
+	remedy Remedy
 }{
-	UTF16: {"the file is UTF-16, as Windows PowerShell 5.1 writes it with > and Out-File", effects{
-		Registry: {Error, "the registry cannot read it, and lets nobody in"},
-		Nginx:    {Error, "nginx finds no user in it"},
-		Apache:   {Error, "Apache httpd finds no user in it"},
-	}, fixIt},
-	BOM: {"an invisible mark before the name", everywhere(Error, "it is taken for a part of the name"), fixIt},
-	BOMBeforeComment: {"a byte order mark before a comment", effects{
-		Registry: {Warning, "the registry takes it for a user"},
-		Nginx:    {Warning, "nginx takes it for a user"},
-		Apache:   {Warning, "Apache httpd takes it for a user"},
-	}, fixIt},
+	NoUsers:     {"no users", everywhere(SeverityError, "the server lets nobody in"), "add a user", RemedyNone},
+	NotHtpasswd: {"no line holds a user and a hash", everywhere(SeverityError, "this is not an htpasswd file"), "name the right file", RemedyNone},
+	UTF16: {"the file is UTF-16, as Windows PowerShell 5.1 writes it with > and Out-File",
+		everywhere(SeverityError, "the server finds no user in it"), fixIt, RemedyFix},
+	MixedUTF16: {"the file starts as UTF-16 and holds lines in ASCII, as if two programs had written it",
+		everywhere(SeverityError, "the server cannot read the first part"), "write the file anew, as UTF-8", RemedyNone},
+	BOM: {"a byte order mark before the name", everywhere(SeverityError, "it is taken for a part of the name"), fixIt, RemedyFix},
+	BOMBeforeComment: {"a byte order mark before a comment",
+		everywhere(SeverityWarning, "the comment is taken for a user"), fixIt, RemedyFix},
 	NoColon: {"no colon in the line", effects{
-		Registry: {Error, "the registry answers 400 to everyone"},
-		Nginx:    {Warning, "nginx skips it"},
-		Apache:   {Warning, "Apache httpd skips it"},
-	}, "registryctl check --fix makes it a comment"},
-	LineTooLong: {"a line of more than %d bytes", effects{
-		Registry: {Error, "the registry answers 400 to everyone"},
-		Apache:   {Error, "Apache httpd reads neither it nor what is behind it"},
-	}, "registryctl check --fix makes comments of it, if it has more than 65535"},
-	LoneCR:     {"a carriage return where a line should end", everywhere(Error, "the user behind it is not seen"), fixIt},
-	GluedLines: {"no line end before the name", everywhere(Error, "the user is taken for a part of the record before"), fixIt},
-	BlankAroundLine: {"blanks before the name", effects{
-		Nginx:  {Error, "nginx takes them for a part of it"},
-		Apache: {Error, "Apache httpd takes them for a part of it"},
-	}, "remove them"},
+		Registry: {SeverityError, "the registry answers 400 to everyone"},
+		Nginx:    {SeverityWarning, "nginx skips it"},
+		Apache:   {SeverityWarning, "Apache httpd skips it"},
+	}, "make it a comment", RemedyFix},
+	LineTooLong: {"the line is longer than %d bytes", effects{
+		Registry: {SeverityError, "the registry answers 400 to everyone"},
+		Apache:   {SeverityError, "Apache httpd reads neither it nor what follows"},
+	}, "make it a comment", RemedyFix},
+	LoneCR:        {"a carriage return instead of a line ending before the name", everywhere(SeverityError, "the user is not found"), fixIt, RemedyFix},
+	GluedLines:    {"no line ending before the name", everywhere(SeverityError, "the user is taken for a part of the record before"), fixIt, RemedyFix},
+	IgnoredRecord: {"a record without a line of its own", everywhere(SeverityWarning, "it does not count"), "make it a comment", RemedyFix},
+	BlankAroundLine: {"whitespace before the name",
+		elsewhere(SeverityError, "it is taken for a part of the name"), "remove it", RemedyNone},
 	Backslash: {"a backslash at the end of the line", effects{
-		Apache: {Warning, "Apache httpd reads the next line as a part of this one"},
-	}, "remove it"},
-	Unread: {"the line before", effects{
-		Nginx:  {Error, "nginx takes the user's line for a part of it"},
-		Apache: {Error, "Apache httpd takes the user's line for a part of it, or reads no further"},
-	}, "remove or mend it"},
-	BlankAroundName: {"blanks around the name", everywhere(Error, "it is another name than the one without them"), fixIt},
-	BlankBeforeHash: {"blanks before the hash", everywhere(Error, "they are taken for a part of it, and no password is right"), fixIt},
+		Apache: {SeverityWarning, "Apache httpd reads the next line as a part of this one"},
+	}, "remove it", RemedyNone},
+	Unread: {"the server does not read this line",
+		elsewhere(SeverityError, "it is taken for a part of the line before, or follows one that is too long"), "correct the line before", RemedyNone},
+	BlankBeforeHash: {"whitespace before the hash", everywhere(SeverityError, "it is taken for a part of the hash, so "+noPassword), fixIt, RemedyFix},
 	EmptyName: {"no user name", effects{
-		Registry: {Warning, "who has the password gets in without a name"},
-		Nginx:    {Error, "nginx lets nobody in without a name"},
-		Apache:   {Warning, "who has the password gets in without a name"},
-	}, "registryctl user remove '' removes it"},
-	BadName: {"the name %s", everywhere(Warning, "few clients can log in with it"), "registryctl user rename gives it another one"},
+		Registry: {SeverityWarning, "whoever has the password gets in without a name"},
+		Nginx:    {SeverityError, "nginx lets nobody in without a name"},
+		Apache:   {SeverityWarning, "whoever has the password gets in without a name"},
+	}, removeUser, RemedyRemove},
+	BadName:     {"the name %s", everywhere(SeverityWarning, "few clients can log in with it"), rename, RemedyRename},
+	MangledName: {"the name %s", everywhere(SeverityWarning, "some clients cannot log in with it"), rename, RemedyRename},
+	LongName: {"the name has %d bytes", effects{
+		Apache: {SeverityWarning, "Apache's htpasswd program refuses a file with such a name"},
+	}, rename, RemedyRename},
 	NULInName: {"a NUL byte in the name", effects{
-		Apache: {Error, "Apache httpd ends the line there"},
-	}, "registryctl user remove removes it"},
-	Duplicate: {"the same user is on line %d as well", effects{
-		Registry: {Warning, "the registry goes by the last line, and this one does not count"},
-		Nginx:    {Warning, "nginx goes by the first line, and this one does not count"},
-		Apache:   {Warning, "Apache httpd goes by the first line, and this one does not count"},
-	}, "registryctl check --fix keeps the last line"},
-	EmptyHash:   {"no hash", everywhere(Error, "no password is right"), passwd},
-	UnknownHash: {"a hash of no known scheme", everywhere(Error, "no password is right"), passwd},
-	MaybeDES: {"13 characters that are a DES hash, or a password as it is", effects{
-		Nginx:  {Warning, "nginx takes them for a hash"},
-		Apache: {Warning, "Apache httpd takes them for a hash"},
-	}, passwd},
+		Apache: {SeverityError, "Apache httpd ends the line there"},
+	}, removeUser, RemedyRemove},
+	Twin: {"the name differs from that of user %q only in case or in Unicode normalisation",
+		everywhere(SeverityWarning, "they are two users"), "remove one of them", RemedyRemove},
+	DockerUser: {"the registry created this user when it found no file", effects{
+		Registry: {SeverityWarning, "the password is in its log"},
+	}, removeUser, RemedyRemove},
+	Duplicate: {"the user is also on line %d", effects{
+		Registry: {SeverityWarning, "the last line counts, and this one does not"},
+		Nginx:    {SeverityWarning, "the first line counts, and this one does not"},
+		Apache:   {SeverityWarning, "the first line counts, and this one does not"},
+	}, "keep the last line", RemedyFix},
+	EmptyHash:   {"no hash", everywhere(SeverityError, noPassword), newPassword, RemedyPassword},
+	UnknownHash: {"no hash of a known scheme", everywhere(SeverityError, noPassword), newPassword, RemedyPassword},
+	PlainText: {"text that is not a hash, perhaps the password itself",
+		everywhere(SeverityError, noPassword+", and everyone who can read the file knows it"), newPassword, RemedyPassword},
+	ShellExpanded: {"a part of a bcrypt hash, as a shell leaves it of a hash in double quotes",
+		everywhere(SeverityError, noPassword), newPassword, RemedyPassword},
+	DoubledDollars: {"a bcrypt hash with escaped dollar signs, as in a compose file or a script",
+		everywhere(SeverityError, noPassword), fixIt, RemedyFix},
+	Quoted: {"a bcrypt hash in quotes", everywhere(SeverityError, noPassword), fixIt, RemedyFix},
+	MaybeDES: {"13 characters that are a DES hash or a plain password",
+		elsewhere(SeverityWarning, "they are taken for a hash"), newPassword, RemedyPassword},
 	NotBcrypt: {"%s hash", effects{
-		Registry: {Error, "the registry accepts only bcrypt"},
-	}, passwd},
-	PlainHash: {"the password itself, unhashed", effects{
-		Nginx:  {Warning, "nginx takes it, and everyone who reads the file has it"},
-		Apache: {Error, "Apache httpd does not know this form"},
-	}, passwd},
+		Registry: {SeverityError, "the registry accepts only bcrypt"},
+	}, newPassword, RemedyPassword},
+	InexactHash: {"%s hash with a salt, rounds or digest that the server does not accept",
+		elsewhere(SeverityError, noPassword), newPassword, RemedyPassword},
+	PlainHash: {"the password itself, not a hash", effects{
+		Nginx:  {SeverityWarning, "nginx accepts it, and everyone who can read the file knows it"},
+		Apache: {SeverityError, "Apache httpd does not accept it"},
+	}, newPassword, RemedyPassword},
 	SSHAHash: {"ssha hash", effects{
-		Apache: {Error, "Apache httpd does not know it"},
-	}, passwd},
-	BrokenBcrypt: {"a bcrypt hash that is cut or damaged", everywhere(Error, "no password is right"), passwd},
+		Apache: {SeverityError, "Apache httpd does not accept it"},
+	}, newPassword, RemedyPassword},
+	BrokenBcrypt: {"a bcrypt hash that is cut or damaged", everywhere(SeverityError, noPassword), newPassword, RemedyPassword},
 	OddBcrypt: {"a bcrypt hash in an unusual form", effects{
-		Registry: {Warning, "the registry takes it, other servers do not"},
-		Nginx:    {Error, "nginx does not take it"},
-		Apache:   {Error, "Apache httpd does not take it"},
-	}, passwd},
+		Registry: {SeverityWarning, "the registry accepts it, other servers do not"},
+		Nginx:    {SeverityError, "nginx does not accept it"},
+		Apache:   {SeverityError, "Apache httpd does not accept it"},
+	}, newPassword, RemedyPassword},
 	Prefix2b: {"a bcrypt hash that begins with $2b$", effects{
-		Apache: {Warning, "Apache httpd leaves it to the system's crypt, which may not know it"},
-	}, passwd},
-	Prefix2x: {"a bcrypt hash that begins with $2x$", everywhere(Warning, "a password with other than ASCII characters may not be right"), passwd},
+		Apache: {SeverityWarning, "Apache httpd leaves it to the system's crypt, which may not accept it"},
+	}, newPassword, RemedyPassword},
+	Prefix2x: {"a bcrypt hash that begins with $2x$", effects{
+		Registry: {SeverityWarning, "the registry computes it as $2y$, so a password that is not ASCII may be refused"},
+		Nginx:    {SeverityWarning, "crypt(3) computes it with an old bug, so a password that is not ASCII may be refused"},
+		Apache:   {SeverityWarning, "crypt(3) computes it with an old bug, so a password that is not ASCII may be refused"},
+	}, newPassword, RemedyPassword},
 	TextAfterHash: {"text behind the hash", effects{
-		Registry: {Warning, "the registry does not look at it, other servers do"},
-		Nginx:    {Error, "nginx takes it for a part of the hash, and no password is right"},
-		Apache:   {Error, "Apache httpd takes it for a part of the hash, and no password is right"},
-	}, passwd},
+		Registry: {SeverityWarning, "the registry ignores it, other servers do not"},
+		Nginx:    {SeverityError, "it is taken for a part of the hash, so " + noPassword},
+		Apache:   {SeverityError, "it is taken for a part of the hash, so " + noPassword},
+	}, newPassword, RemedyPassword},
 	ThirdField: {"a third field behind the hash", effects{
-		Registry: {Warning, "it means nothing"},
-	}, "remove it"},
-	LowCost:    {"cost %d is below 10", everywhere(Warning, "whoever gets hold of the file can try many passwords a second"), "registryctl user passwd sets it anew, at cost 10"},
-	HighCost:   {"cost %d is above 12", everywhere(Warning, "each request takes long"), "registryctl user passwd --cost 10 sets it anew"},
-	NoNewline:  {"no newline at the end of the file", everywhere(Warning, "what another tool appends would be glued to the last line"), fixIt},
-	OthersRead: {"everyone on the machine may read the file", everywhere(Warning, "they can try passwords against its hashes"), "chmod o-r"},
-	OthersWrite: {"everyone on the machine may write the file",
-		everywhere(Warning, "they can let themselves in"), "chmod o-w"},
-	OwnerOnly: {"only root may read the file", effects{
-		Nginx:  {Error, "the workers of nginx run as another user, and answer 500"},
-		Apache: {Error, "the workers of Apache httpd run as another user, and answer 500"},
-	}, "chgrp it to the group of the server and chmod g+r"},
+		Registry: {SeverityWarning, "it means nothing"},
+	}, "remove it", RemedyNone},
+	LowCost:  {"the cost is %d, below 10", everywhere(SeverityWarning, "whoever gets hold of the file can try many passwords a second"), newPassword, RemedyPassword},
+	HighCost: {"the cost is %d, above 12", everywhere(SeverityWarning, "each request takes long"), newPassword + " at a lower cost", RemedyPassword},
+	NoNewline: {"no line ending at the end of the file",
+		everywhere(SeverityWarning, "what another program appends would be glued to the last line"), fixIt, RemedyFix},
+	OthersRead: {"everyone on this machine can read the file",
+		everywhere(SeverityWarning, "they can try passwords against its hashes"), "chmod o-r", RemedyMode},
+	OthersWrite: {"everyone on this machine can write the file",
+		everywhere(SeverityWarning, "they can let themselves in"), "chmod o-w", RemedyMode},
+	OwnerOnly: {"only root can read the file",
+		elsewhere(SeverityError, "the workers of the server run as another user, and answer 500"), "chgrp the file to the group of the server, and chmod g+r", RemedyMode},
 }

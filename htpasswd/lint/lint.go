@@ -1,25 +1,34 @@
-// Package lint says what a server would make of an htpasswd file, line by line:
-// who cannot log in, and why; and mends what needs no guess.
+// Package lint finds what keeps users from logging in: it reads an htpasswd file
+// as a server does, and reports what is wrong with each line. It also repairs
+// what can be repaired without a guess.
+//
+// The registry computes every bcrypt hash as $2y$. crypt(3), and so nginx and
+// Apache httpd, compute $2x$ with an old bug, which makes another hash of a
+// password that is not ASCII, and $2a$ with a safeguard, which makes another hash
+// of a few passwords with the byte 0xFF. A hash that begins with $2y$ is the same
+// everywhere.
 package lint
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"io/fs"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/registryctl/registryctl/htpasswd"
 	"github.com/registryctl/registryctl/internal/charset"
+	"github.com/registryctl/registryctl/internal/crypt"
+	"github.com/registryctl/registryctl/internal/record"
 )
 
 // A Server is a program that reads htpasswd files.
 type Server string
 
-// The servers whose reading is known: it was learned by asking them about the
-// files in testdata/wild. They were Distribution 2.8.2 and 3.1.2, nginx 1.22 and
-// Apache httpd 2.4, the last two on a system whose crypt(3) is libxcrypt.
+// The servers that Check knows. What they accept was learned by asking them about
+// the files in testdata/wild. They were Distribution 2.8.2 and 3.1.2, nginx 1.22
+// and Apache httpd 2.4, the last two on a system whose crypt(3) is libxcrypt.
 const (
 	Registry Server = "registry"
 	Nginx    Server = "nginx"
@@ -32,41 +41,63 @@ func Servers() []Server { return []Server{Registry, Nginx, Apache} }
 // A Severity says how bad a finding is.
 type Severity string
 
-// An Error keeps somebody who is listed from logging in by the name as a person
-// would type it, or has the server refuse the whole file. A Warning does not.
+// A finding is an error if a user who is listed cannot log in by the name that
+// the file has, or if nobody can. Any other finding is a warning.
 const (
-	Error   Severity = "error"
-	Warning Severity = "warning"
+	SeverityError   Severity = "error"
+	SeverityWarning Severity = "warning"
 )
 
-// A Finding is something to know about a file. It holds no hash and no text of
-// the file but a user's name.
+// A Remedy says what repairs a finding.
+type Remedy string
+
+// The remedies. With RemedyNone the Hint says what to do by hand.
+const (
+	RemedyNone     Remedy = ""
+	RemedyFix      Remedy = "fix"      // Fix does it
+	RemedyPassword Remedy = "password" // set a new password for the user
+	RemedyRemove   Remedy = "remove"   // remove the user
+	RemedyRename   Remedy = "rename"   // rename the user
+	RemedyMode     Remedy = "mode"     // change the mode of the file
+)
+
+// A Finding is something to know about a file. It holds no hash, and of the text
+// of the file no more than the name of a user. Findings can be compared with ==;
+// two that differ only in Server say the same.
 type Finding struct {
 	Kind     Kind     `json:"kind"`
 	Server   Server   `json:"server"`
 	Severity Severity `json:"severity"`
 	Line     int      `json:"line"`   // counted from 1; 0 for the file as a whole
 	Column   int      `json:"column"` // in bytes, counted from 1; 0 for the file as a whole
-	User     string   `json:"user"`   // empty where it is about the line or the file, or the name is empty
+	User     string   `json:"user"`   // empty for a finding about a line or the file; "[hidden]" for a name that holds a hash
 	Message  string   `json:"message"`
-	Hint     string   `json:"hint"`
+	Hint     string   `json:"hint"` // what to do, without the name of a program
+	Remedy   Remedy   `json:"remedy"`
 }
 
-// Check returns what the server would make of the text, in the order of lines. Of a
-// server that is none of Servers nothing is known, and nothing is found.
-func Check(text []byte, server Server) []Finding {
-	if read[server] == nil {
-		return nil
+// Check returns what a server makes of a text, in the order of the lines. The
+// error is that of the context if it ends meanwhile, or says that the server is
+// none of [Servers].
+//
+// Besides the text, Check needs up to twice its size in memory, and about 200
+// bytes for each finding.
+func Check(ctx context.Context, text []byte, server Server) ([]Finding, error) {
+	if !slices.Contains(Servers(), server) {
+		return nil, fmt.Errorf("unknown server %q", server)
 	}
-	c := checker{server: server}
+	c := checker{ctx: ctx, server: server}
 	c.check(string(text))
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	slices.SortStableFunc(c.findings, func(a, b Finding) int { return cmp.Compare(a.Line, b.Line) })
-	return c.findings
+	return c.findings, nil
 }
 
 // CheckMode returns what there is to say about who may read and write a file
-// with this mode. Whether root owns it tells if a server that gave up root can
-// read it.
+// with this mode. Whether root owns it decides if a server whose workers are not
+// root can read it.
 func CheckMode(mode fs.FileMode, root bool, server Server) []Finding {
 	c := checker{server: server}
 	perm := mode.Perm()
@@ -83,8 +114,12 @@ func CheckMode(mode fs.FileMode, root bool, server Server) []Finding {
 }
 
 type checker struct {
+	ctx      context.Context
 	server   Server
 	findings []Finding
+	unfit    bool // Fix would refuse the text
+	steps    int
+	folded   map[string]string // a name, by what FoldName makes of it; only of those that it changes
 }
 
 // A place is where a finding stands.
@@ -93,45 +128,114 @@ type place struct {
 	user         string
 }
 
-// add notes a finding, if the kind is one at this server. The details fill its
-// words.
+// add adds a finding, if the kind is one at this server. The details fill its
+// message.
 func (c *checker) add(kind Kind, at place, details ...any) {
 	k := kinds[kind]
 	effect, ok := k.at[c.server]
 	if !ok {
 		return
 	}
-	c.findings = append(c.findings, Finding{
+	f := Finding{
 		Kind: kind, Server: c.server, Severity: effect.severity,
-		Line: at.line, Column: at.column, User: at.user,
-		Message: fmt.Sprintf(k.what, details...) + ", " + effect.does,
-		Hint:    k.hint,
-	})
+		Line: at.line, Column: at.column, User: crypt.Redact(at.user),
+		Message: k.what, Hint: k.hint, Remedy: k.remedy,
+	}
+	if len(details) > 0 {
+		f.Message = fmt.Sprintf(k.what, details...)
+	}
+	f.Message += "; " + effect.does
+	switch {
+	case f.User != at.user:
+		f.Hint, f.Remedy = "remove the line", RemedyNone // no command may name the user
+	case kind == Duplicate && c.server != Registry:
+		f.Hint, f.Remedy = "set a new password, which leaves one line", RemedyPassword // Fix keeps the line that counts for the registry
+	}
+	if f.Remedy == RemedyFix && c.unfit {
+		f.Hint, f.Remedy = "correct it in an editor", RemedyNone
+	}
+	c.findings = append(c.findings, f)
 }
 
-// check compares what a person would say is listed with what the server reads.
+// ended reports whether the context has ended. It is called for each line.
+func (c *checker) ended() bool {
+	c.steps++
+	return c.steps%1024 == 0 && c.ctx.Err() != nil
+}
+
+// check compares who is listed with what the server reads.
 func (c *checker) check(text string) {
-	if _, ok := charset.UTF16Order([]byte(text)); ok {
-		c.add(UTF16, place{line: 1, column: 1}) // its lines are no lines to any server
+	if order, ok := charset.UTF16Order(text); ok {
+		decoded, err := charset.DecodeUTF16([]byte(text), order)
+		c.unfit = err != nil || slices.Contains(decoded, 0) || c.contents(string(decoded)) != hasHash
+		c.add(UTF16, place{line: 1, column: 1}) // no server finds a line in it
 		return
 	}
+	switch c.contents(text) {
+	case hasNothing:
+		c.add(NoUsers, place{})
+	case hasOther:
+		c.add(NotHtpasswd, place{})
+		return
+	case hasUsers:
+		c.unfit = true
+	}
+	if charset.IsMixed(text) {
+		c.unfit = true
+		c.add(MixedUTF16, place{line: 1, column: 1})
+	}
 	c.lines(text)
-	users := effective(read[c.server](text), c.server)
-	for _, p := range listed(text) {
-		entry, ok := users[p.name]
-		switch {
-		case ok && entry.line == p.line && p.hidden == "":
-			c.name(p)
-			c.hash(p, entry.hash)
+	c.users(text)
+	if text != "" && !strings.HasSuffix(text, "\n") {
+		c.add(NoNewline, place{line: 1 + strings.Count(text, "\n"), column: 1})
+	}
+}
+
+// users looks at each user who is listed.
+func (c *checker) users(text string) {
+	effective := c.effective(text)
+	c.folded = make(map[string]string)
+	entries := reader{server: c.server, rest: text}
+	var read entry
+	for p := range pieces(text) {
+		if c.ended() {
+			return
+		}
+		if p.inComment && p.hidden != "" && p.kind == record.Entry {
+			c.add(IgnoredRecord, p.at())
+		}
+		if !p.isListed() {
+			continue
+		}
+		switch line, ok := effective[p.name]; {
+		case ok && line == p.line && p.hidden == "":
+			for more := true; read.line < line && more; {
+				read, more = entries.next()
+			}
+			c.name(p, effective)
+			c.hash(p.at(), read.hash)
+		case ok && p.hidden != "":
+			c.add(IgnoredRecord, p.at())
 		case ok:
-			c.add(Duplicate, p.at(), entry.line)
+			c.add(Duplicate, p.at(), line)
 		default:
 			c.add(p.whyNot(c.server), p.at())
 		}
 	}
-	if text != "" && !strings.HasSuffix(text, "\n") {
-		c.add(NoNewline, place{line: 1 + strings.Count(text, "\n"), column: 1})
+}
+
+// effective returns the line by which the server goes for each user: the registry
+// by the last, the others by the first.
+func (c *checker) effective(text string) map[string]int {
+	// Enough for short lines, and so that the map never has to grow.
+	users := make(map[string]int, min(len(text)/32, 1+strings.Count(text, "\n")))
+	r := reader{server: c.server, rest: text}
+	for e, ok := r.next(); ok && !c.ended(); e, ok = r.next() {
+		if _, isThere := users[e.user]; !isThere || c.server == Registry {
+			users[e.user] = e.line
+		}
 	}
+	return users
 }
 
 // lines looks for what is wrong with a line, whoever stands on it.
@@ -143,33 +247,62 @@ func (c *checker) lines(text string) {
 	n := 0
 	for line := range strings.Lines(text) {
 		n++
-		body := strings.TrimSuffix(line, "\n")
+		if c.ended() {
+			return
+		}
+		body, ended := strings.CutSuffix(line, "\n")
 		if len(body) > limit {
 			c.add(LineTooLong, place{line: n, column: limit + 1}, limit)
 		}
-		record := strings.TrimSpace(body)
-		if n == 1 && strings.HasPrefix(record, "\ufeff#") && strings.Contains(record, ":") {
+		if bare := trimMarks(line, n); bare != line && strings.HasPrefix(bare, "#") && strings.Contains(line, ":") {
 			c.add(BOMBeforeComment, place{line: 1, column: 1})
 		}
-		if record != "" && record[0] != '#' && !strings.Contains(record, ":") {
-			c.add(NoColon, place{line: n, column: 1 + strings.Index(body, record)})
+		if _, kind := record.Parse(body); kind == record.Malformed {
+			c.add(NoColon, place{line: n, column: 1})
 		}
-		if strings.HasSuffix(strings.TrimSuffix(body, "\r"), `\`) && strings.HasSuffix(line, "\n") {
+		if ended && strings.HasSuffix(strings.TrimSuffix(body, "\r"), `\`) {
 			c.add(Backslash, place{line: n, column: len(body)})
 		}
 	}
 }
 
-// name looks at the name of a user who can log in.
-func (c *checker) name(p person) {
-	switch {
-	case p.name == "":
-		c.add(EmptyName, p.at())
-	case !utf8.ValidString(p.name):
-		c.add(BadName, p.at(), "is not UTF-8")
-	case len(p.name) > htpasswd.MaxUserBytes:
-		c.add(BadName, p.at(), fmt.Sprintf("has more than %d bytes", htpasswd.MaxUserBytes))
-	case htpasswd.ValidateUser(p.name) != nil:
-		c.add(BadName, p.at(), "holds a control character")
+// What a text may hold instead of users with hashes.
+const (
+	hasHash    = iota
+	hasNothing // no line but empty ones and comments
+	hasUsers   // users, and no hash of any scheme
+	hasOther   // no hash, and lines that no htpasswd file has
+)
+
+// contents tells an htpasswd file from any other text.
+func (c *checker) contents(text string) int {
+	found := hasNothing
+	n := 0
+	for line := range strings.Lines(text) {
+		n++
+		if c.ended() {
+			break
+		}
+		has := contentsOf(line, n)
+		if has == hasHash {
+			return hasHash
+		}
+		found = max(found, has)
 	}
+	return found
+}
+
+// contentsOf says what line n holds.
+func contentsOf(line string, n int) int {
+	rec, kind := record.Parse(trimMarks(line, n))
+	scheme, _ := crypt.Scan(rec.Hash)
+	switch {
+	case kind == record.Comment:
+		return hasNothing
+	case scheme != "" || crypt.HoldsHash(line):
+		return hasHash
+	case kind == record.Malformed, strings.HasPrefix(rec.Hash, " "): // as in YAML
+		return hasOther
+	}
+	return hasUsers
 }

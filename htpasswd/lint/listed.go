@@ -1,102 +1,152 @@
 package lint
 
 import (
+	"iter"
 	"strings"
+	"unicode"
 
 	"github.com/registryctl/registryctl/htpasswd"
 	"github.com/registryctl/registryctl/internal/crypt"
+	"github.com/registryctl/registryctl/internal/record"
 )
 
-// A person is a user as somebody who looks at the file would say they are
-// listed: by the name to be typed, without blanks and invisible marks, also
-// where the line end before it is missing.
-type person struct {
+const byteOrderMark = "\uFEFF"
+
+// A piece is a part of a line that would be a line of its own if the line endings
+// were right.
+type piece struct {
 	line, column int
-	name         string
-	raw          string // the name with what stands around it up to the line's ends
-	hidden       Kind   // LoneCR or GluedLines, if no line of its own has it
+	text         string // the whole piece
+	kind         record.Kind
+	hidden       Kind // LoneCR or GluedLines: where the line ending before it is missing
+	inComment    bool // its line is a comment, and so is all that stands on it
+
+	// Of an entry: who is listed, as somebody who looks at the file would say.
+	name string
+	raw  string // the name, with what stands before it in the piece
+	hash string // what stands behind the colon
 }
 
-func (p person) at() place { return place{p.line, p.column, p.name} }
+func (p piece) at() place { return place{p.line, p.column, p.name} }
 
-// listed returns who is listed, in the order of the text.
-func listed(text string) []person {
-	var people []person
-	n := 0
-	for line := range strings.Lines(text) {
-		n++
-		body := strings.TrimRight(strings.TrimSuffix(line, "\n"), "\r")
+// isListed reports whether the piece lists a user.
+func (p piece) isListed() bool { return p.kind == record.Entry && !p.inComment }
+
+// pieces yields the pieces of a text, in their order.
+func pieces(text string) iter.Seq[piece] {
+	return func(yield func(piece) bool) {
+		n := 0
+		for line := range strings.Lines(text) {
+			n++
+			for p := range piecesOf(strings.TrimRight(line, "\r\n"), n) {
+				if !yield(p) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// piecesOf yields the pieces of a line, which comes without its line ending. A
+// line whose user can log in by a name with a carriage return in it is one piece.
+func piecesOf(line string, n int) iter.Seq[piece] {
+	return func(yield func(piece) bool) {
+		rec, kind := record.Parse(trimMarks(line, n))
+		if _, _, ok := crypt.ParseBcrypt(rec.Hash); ok && strings.Contains(rec.User, "\r") {
+			yield(newPiece(line, n, 1))
+			return
+		}
 		column := 1
 		hidden := Kind("")
-		for part := range strings.SplitSeq(body, "\r") {
-			people = listedIn(people, part, person{line: n, column: column, hidden: hidden})
+		for part := range strings.SplitSeq(line, "\r") {
+			for end := 0; ; column += end {
+				p := newPiece(part, n, column)
+				p.hidden = hidden
+				p.inComment = kind == record.Comment
+				end = p.gluedAt()
+				if end < len(part) {
+					p.text = part[:end]
+					_, p.hash, _ = strings.Cut(p.text, ":")
+				}
+				if !yield(p) {
+					return
+				}
+				if end == len(part) {
+					break
+				}
+				part, hidden = part[end:], GluedLines
+			}
 			column += len(part) + 1
-			if strings.TrimSpace(part) != "" {
+			if hidden != "" || strings.TrimSpace(part) != "" {
 				hidden = LoneCR
 			}
 		}
 	}
-	return people
 }
 
-// listedIn adds who is listed in a piece of a line that stands at p.
-func listedIn(people []person, part string, p person) []person {
-	for {
-		record := trimName(part)
-		user, hash, ok := strings.Cut(record, ":")
-		if !ok || strings.HasPrefix(record, "#") {
-			return people
-		}
-		p.name = trimName(user)
-		p.raw, _, _ = strings.Cut(part, ":")
-		people = append(people, person{p.line, p.column + strings.Index(p.raw, p.name), p.name, p.raw, p.hidden})
-
-		_, n := crypt.Scan(hash)
-		if n == 0 || !isGlued(hash[n:]) {
-			return people
-		}
-		p.column += strings.Index(part, hash) + n
-		p.hidden = GluedLines
-		part = hash[n:]
+func newPiece(text string, line, column int) piece {
+	first := 0
+	if column == 1 {
+		first = line
 	}
-}
-
-// trimName removes what a person does not see around a name.
-func trimName(s string) string {
-	for {
-		t := strings.Trim(strings.TrimSpace(s), "\ufeff\u200b")
-		if t == s {
-			return s
-		}
-		s = t
+	rec, kind := record.Parse(trimMarks(text, first))
+	p := piece{line: line, column: column, text: text, kind: kind, hash: rec.Hash}
+	if kind == record.Entry {
+		p.name = rec.User
+		p.raw, _, _ = strings.Cut(text, ":")
+		p.column += len(p.raw) - len(p.name)
 	}
+	return p
 }
 
-// isGlued reports whether what stands behind a hash is another record, whose
-// line end is missing.
+// gluedAt returns where in the piece another record begins, whose line ending is
+// missing; the length of the piece if there is none.
+func (p piece) gluedAt() int {
+	if !p.isListed() {
+		return len(p.text)
+	}
+	start := strings.IndexByte(p.text, ':') + 1
+	start += len(p.text[start:]) - len(strings.TrimLeftFunc(p.text[start:], unicode.IsSpace))
+	if _, n := crypt.Scan(p.text[start:]); n > 0 && isGlued(p.text[start+n:]) {
+		return start + n
+	}
+	return len(p.text)
+}
+
+// isGlued reports whether what stands behind a hash is another record.
 func isGlued(rest string) bool {
 	user, hash, ok := strings.Cut(rest, ":")
 	if !ok || htpasswd.ValidateUser(user) != nil {
 		return false
 	}
-	scheme, _ := crypt.Scan(until(hash, ":\r"))
+	scheme, _ := crypt.Scan(until(strings.TrimLeft(hash, " \t"), ":\r"))
 	return scheme != "" && scheme != crypt.DESCrypt
 }
 
-// whyNot says why the server does not find the user by that name.
-func (p person) whyNot(server Server) Kind {
+// trimMarks removes the byte order marks at the start of line n, if that is the
+// first of the text: there they belong to its encoding, and not to a name.
+func trimMarks(line string, n int) string {
+	if n != 1 {
+		return line
+	}
+	for strings.HasPrefix(line, byteOrderMark) {
+		line = line[len(byteOrderMark):]
+	}
+	return line
+}
+
+// whyNot returns why the server does not find the user by that name.
+func (p piece) whyNot(server Server) Kind {
 	switch {
 	case server == Apache && strings.ContainsRune(p.raw, 0):
 		return NULInName
 	case p.hidden != "":
 		return p.hidden
-	case strings.Contains(p.raw, "\ufeff"), strings.Contains(p.raw, "\u200b"):
+	case p.line == 1 && strings.HasPrefix(p.raw, byteOrderMark):
 		return BOM
 	case p.name == "":
 		return EmptyName
-	case strings.TrimRight(p.raw, " \t") != p.raw && !strings.ContainsAny(p.raw[:1], " \t"), server == Registry:
-		return BlankAroundName
-	case strings.TrimSpace(p.raw) != p.raw:
+	case p.raw != p.name:
 		return BlankAroundLine
 	}
 	return Unread

@@ -2,6 +2,8 @@ package lint
 
 import (
 	"strings"
+
+	"github.com/registryctl/registryctl/internal/record"
 )
 
 // An entry is a user as a server reads it.
@@ -10,102 +12,124 @@ type entry struct {
 	user, hash string
 }
 
-// read has each server's way of reading a text.
-var read = map[Server]func(text string) []entry{
-	Registry: readRegistry,
-	Nginx:    readNginx,
-	Apache:   readApache,
+// A reader reads the entries of a text as one of the servers does.
+type reader struct {
+	server Server
+	rest   string // of the text
+	line   int    // the last one that was read
+	skip   string // nginx: what a line without a colon says, which takes the next one with it
 }
 
-// effective returns the entry that the server goes by for each user.
-func effective(entries []entry, server Server) map[string]entry {
-	users := make(map[string]entry, len(entries))
-	for _, e := range entries {
-		if _, ok := users[e.user]; !ok || server == Registry {
-			users[e.user] = e // the registry goes by the last, the others by the first
-		}
+// next returns the next entry; ok is false at the end of the text.
+func (r *reader) next() (e entry, ok bool) {
+	switch r.server {
+	case Nginx:
+		return r.nextOfNginx()
+	case Apache:
+		return r.nextOfApache()
+	default:
+		return r.nextOfRegistry()
 	}
-	return users
 }
 
-// readRegistry: registry/auth/htpasswd of Distribution. A line that it cannot
-// read has it refuse the file, which is a finding of its own.
-func readRegistry(text string) []entry {
-	var entries []entry
-	n := 0
-	for line := range strings.Lines(text) {
-		n++
-		record := strings.TrimSpace(line)
-		if record == "" || record[0] == '#' {
-			continue
-		}
-		if user, hash, ok := strings.Cut(record, ":"); ok {
-			entries = append(entries, entry{n, user, hash})
-		}
+// cutLine returns the next line without its LF; ended is false if it has none.
+func (r *reader) cutLine() (line string, ended, ok bool) {
+	if r.rest == "" {
+		return "", false, false
 	}
-	return entries
+	line, r.rest, ended = strings.Cut(r.rest, "\n")
+	r.line++
+	return line, ended, true
 }
 
-// readNginx: ngx_http_auth_basic_module. Nothing is trimmed; the hash ends with
-// the field, at a carriage return or at a NUL byte.
-func readNginx(text string) []entry {
-	var entries []entry
-	skip := "" // what a line without a colon says: it takes the next one with it
-	n := 0
-	for line := range strings.Lines(text) {
-		n++
-		body := strings.TrimSuffix(line, "\n")
-		if strings.HasPrefix(body, "#") {
-			skip = ""
-			continue
-		}
-		user, rest, ok := strings.Cut(body, ":")
+// nextOfRegistry reads as registry/auth/htpasswd of Distribution does. A line
+// that it cannot read has it refuse the file, which is a finding of its own.
+func (r *reader) nextOfRegistry() (entry, bool) {
+	for {
+		line, _, ok := r.cutLine()
 		if !ok {
-			skip = body
-			continue
+			return entry{}, false
 		}
-		// For a user whose name begins with the line before, this one is part of it.
-		if user != "" && (skip == "" || !strings.HasPrefix(user, skip)) {
-			entries = append(entries, entry{n, user, until(rest, "\r:\x00")})
+		if rec, kind := record.Parse(line); kind == record.Entry {
+			return entry{r.line, rec.User, rec.Hash}, true
 		}
-		skip = ""
 	}
-	return entries
 }
 
-// apacheLine is the longest line that Apache httpd reads, without its LF.
+// nextOfNginx reads as ngx_http_auth_basic_module does. Nothing is trimmed; the
+// hash ends with the field, at a carriage return or at a NUL byte.
+func (r *reader) nextOfNginx() (entry, bool) {
+	for {
+		line, _, ok := r.cutLine()
+		if !ok {
+			return entry{}, false
+		}
+		if strings.HasPrefix(line, "#") {
+			r.skip = ""
+			continue
+		}
+		user, rest, ok := strings.Cut(line, ":")
+		if !ok {
+			r.skip = line
+			continue
+		}
+		// For a user whose name begins with the line before, this line is part of it.
+		skipped := user == "" || r.skip != "" && strings.HasPrefix(user, r.skip)
+		r.skip = ""
+		if !skipped {
+			return entry{r.line, user, until(rest, "\r:\x00")}, true
+		}
+	}
+}
+
+// apacheLine is the longest line that Apache httpd reads, in bytes without its
+// LF: also of several lines that backslashes join.
 const apacheLine = 8190
 
-// readApache: mod_authn_file and ap_cfg_getline. A backslash joins a line with
-// the next, a NUL byte ends it, several colons are one.
-func readApache(text string) []entry {
-	var entries []entry
-	n, begun, joined := 0, 0, ""
-	for line := range strings.Lines(text) {
-		n++
-		body := strings.TrimSuffix(line, "\n")
-		if len(body) > apacheLine {
-			break // and reads no further
+// nextOfApache reads as mod_authn_file and ap_cfg_getline do. A backslash joins a
+// line with the next, a NUL byte ends it, several colons are one.
+func (r *reader) nextOfApache() (entry, bool) {
+	for {
+		line, begun, ok := r.cutJoined()
+		if !ok {
+			return entry{}, false
 		}
-		if before, ok := strings.CutSuffix(strings.TrimSuffix(body, "\r"), `\`); ok && strings.HasSuffix(line, "\n") {
-			if joined == "" {
-				begun = n
-			}
-			joined += before
+		text := strings.Trim(until(line, "\x00"), " \t\r\v\f")
+		if text == "" || text[0] == '#' {
 			continue
 		}
-		if joined == "" {
-			begun = n
-		}
-		record := strings.Trim(until(joined+body, "\x00"), " \t\r\v\f")
-		joined = ""
-		if record == "" || record[0] == '#' {
-			continue
-		}
-		user, rest, _ := strings.Cut(record, ":")
-		entries = append(entries, entry{begun, user, until(strings.TrimLeft(rest, ":"), ":")})
+		user, rest, _ := strings.Cut(text, ":")
+		return entry{begun, user, until(strings.TrimLeft(rest, ":"), ":")}, true
 	}
-	return entries
+}
+
+// cutJoined returns the next line, joined with those that follow a backslash, and
+// the number of the first of them.
+func (r *reader) cutJoined() (line string, begun int, ok bool) {
+	var joined strings.Builder
+	for {
+		part, ended, ok := r.cutLine()
+		if !ok { // a backslash at the end of the last line joins it with nothing
+			return joined.String(), begun, begun > 0
+		}
+		if joined.Len() == 0 {
+			begun = r.line
+		}
+		if joined.Len()+len(part) > apacheLine {
+			r.rest = "" // Apache httpd reads no further
+			return "", 0, false
+		}
+		before, joins := strings.CutSuffix(strings.TrimSuffix(part, "\r"), `\`)
+		switch {
+		case joins && ended:
+			joined.WriteString(before)
+		case joined.Len() == 0:
+			return part, begun, true
+		default:
+			joined.WriteString(part)
+			return joined.String(), begun, true
+		}
+	}
 }
 
 // until returns s up to the first of these bytes, or all of it.

@@ -1,18 +1,18 @@
-// Package charset undoes what Windows PowerShell and Notepad do to a text:
-// a byte order mark in front, or UTF-16 instead of UTF-8.
+// Package charset undoes what Windows PowerShell and Notepad do to a text: they
+// put a byte order mark before it, or write UTF-16 instead of UTF-8.
 package charset
 
 import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"slices"
+	"regexp"
 	"unicode/utf16"
 	"unicode/utf8"
 )
 
-// ErrUTF16 is returned for a text that is to be UTF-16 but is not well-formed.
-// Nothing is guessed then: in a password one replaced character is another password.
+// ErrUTF16 is returned for malformed UTF-16. No character is replaced: in a
+// password that would be another password.
 var ErrUTF16 = errors.New("malformed UTF-16")
 
 var bom = []byte("\uFEFF")
@@ -32,16 +32,43 @@ func markedOrder(b []byte) (binary.ByteOrder, bool) {
 	return nil, false
 }
 
-// UTF16Order reports whether b is UTF-16, and in which byte order: by its byte
-// order mark, or, where that is missing, by two ASCII characters at its start,
-// which UTF-8 would have written without the NUL bytes.
-func UTF16Order(b []byte) (binary.ByteOrder, bool) {
+// asciiRecord matches what an htpasswd file in ASCII has and UTF-16 has not: a colon, and a text as long as a hash behind it.
+var asciiRecord = regexp.MustCompile(`:[!-~]{13}`)
+
+// UTF16Order reports whether text as a whole is UTF-16, and in which byte order. Without a byte order mark it is one that
+// decodes and starts with two ASCII characters, which UTF-8 would have written without NUL bytes. A text that also holds
+// records in ASCII is not UTF-16, see [IsMixed].
+func UTF16Order(text string) (order binary.ByteOrder, ok bool) {
+	order, ok = startsAsUTF16(text)
+	if !ok || asciiRecord.MatchString(text) {
+		return nil, false
+	}
+	if _, marked := markedOrder([]byte(text[:2])); !marked {
+		whole := []byte(text)
+		if len(whole)%2 != 0 {
+			whole = append(whole, '\n') // the end of the last line must not change the answer
+		}
+		if _, err := DecodeUTF16(whole, order); err != nil {
+			return nil, false
+		}
+	}
+	return order, true
+}
+
+// IsMixed reports whether text starts as UTF-16 but holds records in ASCII, as if one program had created the file and
+// another had appended to it. A server may read those records, so nobody can say what the whole is.
+func IsMixed(text string) bool {
+	_, ok := startsAsUTF16(text)
+	return ok && asciiRecord.MatchString(text)
+}
+
+func startsAsUTF16(text string) (binary.ByteOrder, bool) {
+	b := []byte(text[:min(len(text), 4)])
+	if len(b) == 3 {
+		b = append(b, '\n')
+	}
 	if order, ok := markedOrder(b); ok {
 		return order, true
-	}
-	if len(b) == 3 {
-		// The end of this line, which is missing yet, must not change the answer.
-		b = append(slices.Clip(b), '\n')
 	}
 	switch {
 	case len(b) < 4:
@@ -54,9 +81,9 @@ func UTF16Order(b []byte) (binary.ByteOrder, bool) {
 	return nil, false
 }
 
-// Decode gives b as UTF-8 without a byte order mark. Only a byte order mark tells
-// UTF-16 here: in a secret a NUL byte may be meant. Other text is returned as it
-// is, valid UTF-8 or not.
+// Decode returns b as UTF-8 without a byte order mark. It takes b for UTF-16 only
+// if it has a byte order mark, as a secret may hold NUL bytes. It returns any
+// other text as it is, valid UTF-8 or not.
 func Decode(b []byte) ([]byte, error) {
 	if order, ok := markedOrder(b); ok {
 		return DecodeUTF16(b, order)
@@ -64,7 +91,8 @@ func Decode(b []byte) ([]byte, error) {
 	return TrimBOM(b), nil
 }
 
-// DecodeUTF16 gives b, which is UTF-16, as UTF-8 without a byte order mark.
+// DecodeUTF16 returns b, which is UTF-16, as UTF-8 without a byte order mark. The
+// error is ErrUTF16.
 func DecodeUTF16(b []byte, order binary.ByteOrder) ([]byte, error) {
 	if len(b)%2 != 0 {
 		return nil, ErrUTF16

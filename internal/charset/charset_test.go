@@ -1,6 +1,7 @@
 package charset
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -31,12 +32,29 @@ func TestDecode(t *testing.T) {
 }
 
 func TestUTF16Order(t *testing.T) {
-	for _, in := range []string{"\xff\xfe", "\xfe\xff", "e\x00:\x00", "\x00e\x00:"} {
-		_, ok := UTF16Order([]byte(in))
-		assert.True(t, ok, "%q", in)
-	}
-	for _, in := range []string{"", "elton:x", "e\x00:x", "\x00\x00\x00\x00", "e\x00"} {
-		_, ok := UTF16Order([]byte(in))
-		assert.False(t, ok, "%q", in)
+	const record = ":$2y$04$nqgXJbxW"
+	for in, want := range map[string]struct{ utf16, mixed bool }{
+		"\xff\xfe":   {utf16: true},
+		"\xfe\xff":   {utf16: true},
+		"e\x00:\x00": {utf16: true},
+		"\x00e\x00:": {utf16: true},
+		"\xff\xfe\xc6\x5b:\x00" + strings.Repeat("x\x00", 60):       {utf16: true},
+		"\xff\xfea\x00:\x00" + strings.Repeat("x\x00", 60) + "b:xx": {utf16: true},
+		"\xff\xfea\x00:\x00x\x00b" + record:                         {mixed: true},
+		"\xfe\xff\x00a\x00:\x00x\nb" + record:                       {mixed: true},
+		"a\x00b\x00:x\nelton" + record:                              {mixed: true},
+		"\xff\xfeelton" + record:                                    {mixed: true},
+		"":                                                          {},
+		"elton" + record:                                            {},
+		"e\x00:x":                                                   {},
+		"\x00\x00\x00\x00":                                          {},
+		"e\x00":                                                     {},
+		"\x00e\x00:\x00":                                            {utf16: true}, // as with the LF that ends the line
+		"\x00:\x00":                                                 {utf16: true},
+		"e\x00:\x00\x00\xd8":                                        {},
+	} {
+		_, ok := UTF16Order(in)
+		assert.Equal(t, want.utf16, ok, "%q", in)
+		assert.Equal(t, want.mixed, IsMixed(in), "%q", in)
 	}
 }

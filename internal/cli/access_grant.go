@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/registryctl/registryctl/internal/access"
+	"github.com/registryctl/registryctl/internal/crypt"
 )
 
 // grantOptions are the flags of "access grant" and "access revoke".
@@ -111,7 +112,7 @@ func warnOfGrant(ctx context.Context, p *Program, o grantOptions, created bool, 
 			continue
 		}
 		command := ""
-		if access.Subject(name) == access.User(name) && shown(name) != hidden {
+		if access.Subject(name) == access.User(name) && shown(name) != crypt.Hidden {
 			command = "; to give them back: " + o.rights.command("access grant", name, "all", "**")
 		}
 		p.warn("user %s now has no rights%s", shown(name), command)

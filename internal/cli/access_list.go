@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/registryctl/registryctl/internal/access"
+	"github.com/registryctl/registryctl/internal/crypt"
 )
 
 // A grantRow is a line of the JSON output: no field may change its name or meaning.
@@ -57,9 +58,9 @@ func accessList(p *Program, r rightsFile, format string) error {
 	}
 	rows := []grantRow{}
 	for g := range f.All() {
-		row := grantRow{Who: asItIs(string(g.Subject)), Action: string(g.Action), Repositories: g.Patterns, Line: g.Line}
+		row := grantRow{Who: crypt.Redact(string(g.Subject)), Action: string(g.Action), Repositories: g.Patterns, Line: g.Line}
 		for _, member := range g.Members {
-			row.Members = append(row.Members, asItIs(member))
+			row.Members = append(row.Members, crypt.Redact(member))
 		}
 		rows = append(rows, row)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/registryctl/registryctl/htpasswd"
 	"github.com/registryctl/registryctl/internal/access"
+	"github.com/registryctl/registryctl/internal/crypt"
 )
 
 func newAccessTest(p *Program) *cobra.Command {
@@ -70,7 +71,7 @@ func accessTest(ctx context.Context, p *Program, o grantOptions) error {
 	}
 	var lines strings.Builder
 	for _, g := range grants {
-		fmt.Fprintf(&lines, "%s: %s %s %s\n", location(o.rights.Path, g.Line), asItIs(string(g.Subject)), g.Action, strings.Join(g.Patterns, " "))
+		fmt.Fprintf(&lines, "%s: %s %s %s\n", location(o.rights.Path, g.Line), crypt.Redact(string(g.Subject)), g.Action, strings.Join(g.Patterns, " "))
 	}
 	return p.print([]byte(lines.String()))
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/registryctl/registryctl/htpasswd"
 	"github.com/registryctl/registryctl/internal/access"
+	"github.com/registryctl/registryctl/internal/crypt"
 )
 
 // grantsFlags are --grants and --access of the commands that change who the users
@@ -119,12 +120,12 @@ func findingsOfGrants(p *Program, flag pathFlag, t Text, users *htpasswd.File) [
 		return ok
 	}
 	for _, problem := range f.Problems(exists) {
-		findings = append(findings, grantFinding{"warning", r.Path, problem.Line, asItIs(problem.User), problem.Message})
+		findings = append(findings, grantFinding{"warning", r.Path, problem.Line, crypt.Redact(problem.User), problem.Message})
 	}
 	rights := f.Rights()
 	for user := range users.Users() {
 		if !rights.Any(user) {
-			findings = append(findings, grantFinding{"warning", r.Path, 0, asItIs(user), "the user has no rights"})
+			findings = append(findings, grantFinding{"warning", r.Path, 0, crypt.Redact(user), "the user has no rights"})
 		}
 	}
 	return findings

@@ -115,7 +115,10 @@ func check(ctx context.Context, p *Program, o checkOptions) error {
 	var editErr error
 	if o.fix {
 		_, editErr = o.text.Update(ctx, func(f *htpasswd.File) error {
-			fixed, changes := lint.Fix(f.Bytes())
+			fixed, changes, err := lint.Fix(ctx, f.Bytes())
+			if err != nil {
+				return err
+			}
 			report.Changes = append(report.Changes[:0], changes...)
 			if o.dryRun.value != DryRunClient {
 				text = fixed // what is there now, whoever has edited it since it was read
@@ -127,7 +130,11 @@ func check(ctx context.Context, p *Program, o checkOptions) error {
 		}
 	}
 	for _, name := range o.servers {
-		report.Findings = append(report.Findings, findingsOf(o.text, text, lint.Server(name))...)
+		findings, err := findingsOf(ctx, p, o.text, text, lint.Server(name))
+		if err != nil {
+			return fmt.Errorf("cannot check the file: %w", err)
+		}
+		report.Findings = append(report.Findings, findings...)
 	}
 	if users, _ := htpasswd.Parse(text); users != nil {
 		report.Grants = findingsOfGrants(p, o.access, o.text, users)
@@ -138,12 +145,31 @@ func check(ctx context.Context, p *Program, o checkOptions) error {
 	return cmp.Or(editErr, verdictOf(p, o, report))
 }
 
-func findingsOf(t Text, text []byte, server lint.Server) []lint.Finding {
-	findings := lint.Check(text, server)
+func findingsOf(ctx context.Context, p *Program, t Text, text []byte, server lint.Server) ([]lint.Finding, error) {
+	findings, err := lint.Check(ctx, text, server)
+	if err != nil {
+		return nil, err
+	}
 	if info, err := os.Stat(t.File); t.File != "" && err == nil {
 		findings = append(findings, checkMode(info, server)...)
 	}
-	return findings
+	for i, f := range findings {
+		findings[i].Hint = cmp.Or(remedy(p, f), f.Hint)
+	}
+	return findings, nil
+}
+
+// remedy returns the command that fixes what was found, if one command does.
+func remedy(p *Program, f lint.Finding) string {
+	switch f.Remedy {
+	case lint.RemedyFix:
+		return p.commandLine(p.Name+" check --fix", nil)
+	case lint.RemedyPassword:
+		return p.userCommand("passwd", f.User)
+	case lint.RemedyRemove:
+		return p.userCommand("remove", f.User)
+	}
+	return ""
 }
 
 // write prints the report; where standard output holds the fixed file, to standard
@@ -198,14 +224,14 @@ func verdictOf(p *Program, o checkOptions, r checkReport) error {
 	hint := ""
 	for _, f := range r.Findings {
 		count[f.Severity]++
-		if f.Severity == lint.Error && hint == "" {
+		if f.Severity == lint.SeverityError && hint == "" {
 			hint = f.Hint
 		}
 	}
 	for _, f := range r.Grants {
 		count[lint.Severity(f.Severity)]++
 	}
-	errors, warnings := count[lint.Error], count[lint.Warning]
+	errors, warnings := count[lint.SeverityError], count[lint.SeverityWarning]
 	if errors > 0 || o.strict && warnings > 0 {
 		return fail(exitFormat, hint, "%s: %s and %s", r.File, counted(errors, "error"), counted(warnings, "warning"))
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/registryctl/registryctl/htpasswd"
+	"github.com/registryctl/registryctl/internal/crypt"
 	"github.com/registryctl/registryctl/internal/userlist"
 )
 
@@ -94,7 +95,7 @@ var errorKinds = []struct {
 	{htpasswd.ErrMismatch, exitMismatch, ""},
 	{htpasswd.ErrLineTooLong, exitFormat, "nothing was changed; shorten the text behind the hash in the user's line"},
 	{htpasswd.ErrUnsupportedHash, exitFormat, ""},
-	{userlist.ErrNoEntry, exitFormat, ""},
+	{userlist.ErrInvalidEntry, exitFormat, ""},
 	{htpasswd.ErrInvalidCost, exitUsage, "the user has a higher one; --cost sets another"},
 	{syscall.ENOSPC, exitIO, "the disk is full"},
 }
@@ -122,8 +123,8 @@ func isMissing(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 func shown(name string) string {
 	before, _, cut := strings.Cut(name, ":")
 	switch {
-	case holdsHash(before):
-		return hidden
+	case crypt.HoldsHash(before):
+		return crypt.Hidden
 	case cut:
 		return strconv.Quote(before) + "..."
 	}

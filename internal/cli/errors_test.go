@@ -23,6 +23,6 @@ func TestLineTooLong(t *testing.T) {
 		return hint
 	}
 	longest := "a:" + strings.Repeat("x", htpasswd.MaxLineBytes-len("a:"))
-	assert.Equal(t, "registryctl: hint: nothing was changed; shorten what stands behind the hash in the user's line\n", hintOf(longest+"\n"))
-	assert.Equal(t, "registryctl: hint: the registry refuses every user for this line; registryctl check --fix makes comments of it\n", hintOf(longest+"x\n"))
+	assert.Equal(t, "  hint: nothing was changed; shorten what stands behind the hash in the user's line\n", hintOf(longest+"\n"))
+	assert.Equal(t, "  hint: the registry refuses every user for this line; registryctl check --fix makes comments of it\n", hintOf(longest+"x\n"))
 }

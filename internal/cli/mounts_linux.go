@@ -6,9 +6,12 @@ import (
 	"strings"
 )
 
+// containerMarks are files that Docker and Podman put into each container.
+var containerMarks = []string{"/.dockerenv", "/run/.containerenv"}
+
 // inContainer reports whether Docker or Podman runs the program.
 func inContainer() bool {
-	for _, mark := range []string{"/.dockerenv", "/run/.containerenv"} {
+	for _, mark := range containerMarks {
 		if _, err := os.Stat(mark); err == nil {
 			return true
 		}

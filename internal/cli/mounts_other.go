@@ -2,5 +2,7 @@
 
 package cli
 
+var containerMarks []string
+
 func inContainer() bool     { return false }
 func mountPoints() []string { return nil }

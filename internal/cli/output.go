@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
@@ -15,15 +14,9 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 	"golang.org/x/text/width"
+
+	"github.com/registryctl/registryctl/internal/crypt"
 )
-
-// hidden stands for a name that holds a hash.
-const hidden = "[hidden]"
-
-// holdsHash reports whether what should be a name holds a hash, or a part of one.
-func holdsHash(name string) bool { return hashLike.MatchString(name) }
-
-var hashLike = regexp.MustCompile(`\$(2[abxyz]?|apr1|[156y]|argon2[a-z]*|scrypt)\$|\{S?SHA\d*\}|^[./A-Za-z0-9]{53,}$`)
 
 // print writes what was asked for to standard output.
 func (p *Program) print(data []byte) error {
@@ -46,9 +39,7 @@ func (o output) Write(data []byte) (int, error) {
 // break a line nor hide a blank: quoted and escaped if there is anything of that
 // kind.
 func printable(name string) string {
-	if holdsHash(name) {
-		return hidden
-	}
+	name = crypt.Redact(name)
 	if isVisibleASCII(name) {
 		return name
 	}

@@ -134,7 +134,7 @@ func (f *fileFlags) open(o OpenOptions) (Text, error) {
 	if f.mode != 0 && runtime.GOOS == "windows" {
 		return Text{}, Misuse("the file takes the access list of its directory", "--mode does not work on Windows")
 	}
-	s := fileStore{program: f.program, timeout: time.Duration(f.lockTimeout), access: o.Access, dryRun: o.DryRun != DryRunNone}
+	s := fileStore{program: f.program, timeout: time.Duration(f.lockTimeout), access: o.Access}
 	s.InPlace, s.Create = f.inPlace, o.Access == ToCreate
 	s.Mode = fs.FileMode(f.mode)
 	switch {

@@ -24,14 +24,13 @@ type fileStore struct {
 	origin    string // who has named the path, for messages
 	isDefault bool   // the directory is created: a mistyped one has to fail
 	access    Access
-	dryRun    bool
 	timeout   time.Duration // for the lock
 }
 
 // Read fails for a file that could not be edited, if it is read for an edit:
 // before a password is asked for.
 func (s fileStore) Read(ctx context.Context) (*htpasswd.File, error) {
-	if s.access != ToRead && !s.dryRun {
+	if s.access != ToRead {
 		if err := s.checkEdit(); err != nil {
 			return nil, s.explain(err)
 		}

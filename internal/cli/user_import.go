@@ -4,283 +4,355 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/csv"
 	"errors"
 	"fmt"
-	"runtime/debug"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/registryctl/registryctl/htpasswd"
-	"github.com/registryctl/registryctl/internal/atomicfile"
 	"github.com/registryctl/registryctl/internal/userlist"
 )
 
+// importOptions are the flags of "user import".
+type importOptions struct {
+	list   string
+	text   Text
+	format formatFlag
+	cost   costFlag
+	dryRun dryRunFlag
+	output formatFlag
+
+	prune, allowEmpty, exitCode, generate, skipUnsupported bool
+
+	maxSize sizeFlag
+}
+
 func newUserImport(p *Program) *cobra.Command {
-	var (
-		c      = userImport{program: p}
-		format = formatFlag{allowed: []string{userlist.Lines, userlist.CSV, userlist.JSON}}
-		dryRun dryRunFlag
-		output = formatFlag{value: "text", allowed: []string{"text", "json"}}
-	)
+	o := importOptions{
+		format:  formatFlag{allowed: []string{string(userlist.Lines), string(userlist.CSV), string(userlist.JSON)}},
+		output:  formatFlag{value: "text", allowed: []string{"text", "json"}},
+		maxSize: defaultMaxSize,
+	}
 	cmd := &cobra.Command{
 		Use:   "import [FILE]",
 		Short: "Add and update many users from a list",
-		Long: `Make the file match a list, in one write: users are added or, where the
-password is another one, updated; those that match are left alone. FILE, else
-standard input, is lines of name:password, CSV with that header, or JSON.
+		Long: `Make the file match a list of users, in one write. A new user is added. The
+hash of a user with another password is replaced. All others are left as they
+are, so that a second run writes nothing. If FILE is "-" or missing, the list is
+read from standard input.
 
-A second run writes nothing. FILE is standard input if it is "-" or not given.
-CSV has a header "name,password"; JSON is an array or one {"name", "password"}
-a line. A password that is a bcrypt hash is taken as it is; "hash" in the place
-of "password" takes nothing else, and "user" or "username" does for "name". If
-any entry is wrong, each is named and nothing is written. Without --format the
-name of FILE says what it is, else how it begins.
+The list is one of these. Without --format the extension of FILE says which, else
+how the list begins:
 
-With --dry-run the plan is printed: "+" to add, "~" to update, "-" to remove,
-"=" to leave alone. "-o json" is {file, users: [{user, action}]}, with the
-actions add, update, remove and keep. --generate prints "name,password" CSV.
-Of several bad entries the first one in the list decides the exit status.`,
-		Annotations: exits(`5  a password is refused
-6  a name is bad, or listed twice
-7  an entry cannot be read, or its hash is not bcrypt
-8  with --exit-code: the plan changes something`),
+  lines  name:password, or an htpasswd file
+  csv    with a header, separated by comma, semicolon or tab. The columns are
+         name (or user, username, login), password and hash; others are ignored.
+  json   an array of objects with these keys, or one such object after the
+         other, or one object of names and passwords: {"elton": "d0cker"}
+
+A bcrypt hash in the place of a password is taken as it is; "hash" takes nothing
+else. A hash of another scheme is refused, as the registry would not let that
+user in. With --skip-unsupported such users are left as they are.
+
+A password that matches is hashed again if the cost of its hash is below the
+default, or is not that of --cost. Without --cost no cost is lowered.
+
+If any entry is bad, nothing is written. An empty password is bad, and so is a
+name without a password, unless --generate makes one for each new user. These
+passwords are printed as CSV, or with -o json.
+
+With --dry-run the changes are printed: "+" for a user to add, "~" to update,
+"-" to remove, "=" to leave alone, "!" to skip. "-o json" prints {"file",
+"users": [{"user", "action"}]} with the actions add, update, remove, keep and
+skip, and with "password" if one was generated.
+
+` + p.CreateHelp,
 		Example: p.examples("import users.csv", "import users.json --prune --dry-run --exit-code", `import C:\lists\users.csv # PowerShell`),
+		Annotations: exits(`0  done, or nothing to do
+2  the list is empty, too large, or not a list
+5  a password is refused
+6  a name is refused, or listed twice
+7  an entry cannot be read, or its hash is not bcrypt
+8  with --dry-run --exit-code: there are changes
+The first of several bad entries decides.`),
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return fail(exitUsage, "-f names the htpasswd file", "%s reads one list", cmd.CommandPath())
+				return Misuse("-f names the htpasswd file", "%s reads one list", cmd.CommandPath())
 			}
 			return nil
 		},
 	}
 	flags := cmd.Flags()
-	format.register(cmd, "format", "", "`FORMAT` of the list, else guessed: ")
-	flags.BoolVar(&c.prune, "prune", false, "remove users that are not listed")
-	flags.BoolVar(&c.allowEmpty, "allow-empty", false, "with --prune: take a list without any entry")
-	dryRun.register(cmd, p)
-	flags.BoolVar(&c.exitCode, "exit-code", false, "with --dry-run: exit 8 if anything would change")
-	flags.BoolVar(&c.generate, "generate", false, "make a password for who is new and has none")
-	c.cost.register(cmd)
+	o.format.register(cmd, "format", "", "`FORMAT` of the list, else guessed: ")
+	flags.BoolVar(&o.prune, "prune", false, "remove the users that are not listed")
+	flags.BoolVar(&o.allowEmpty, "allow-empty", false, "with --prune: accept a list without users")
+	o.dryRun.register(cmd, p)
+	flags.BoolVar(&o.exitCode, "exit-code", false, "with --dry-run: exit 8 if there are changes")
+	flags.BoolVar(&o.generate, "generate", false, "generate a password for each new user without one")
+	flags.BoolVar(&o.skipUnsupported, "skip-unsupported", false, "skip users whose hash is not bcrypt")
+	flags.Var(&o.maxSize, "max-size", "largest `SIZE` of the list")
+	o.cost.register(cmd)
 	p.CreateFlags(cmd)
-	output.registerOutput(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		c.json = output.value == "json"
-		c.list = "-"
+	o.output.registerOutput(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
+		o.list = "-"
 		if len(args) > 0 {
-			c.list = args[0]
+			o.list = args[0]
 		}
-		c.dryRun = dryRun.value == DryRunClient
-		var err error
-		if c.target, err = p.open(ToCreate, dryRun.value); err != nil {
+		if o.text, err = p.open(ToCreate, o.dryRun.value); err != nil {
 			return err
 		}
-		if err := c.check(); err != nil {
+		if err := o.check(); err != nil {
 			return err
 		}
-		return c.run(cmd.Context(), format.value)
+		return userImport(cmd.Context(), p, o)
 	}
 	return cmd
 }
 
-// A userImport is one run of the command.
-type userImport struct {
-	program *Program
-	target  Text
-	list    string
-	cost    costFlag
-
-	prune, allowEmpty, dryRun, exitCode, generate, json bool
-}
-
 // check refuses flags that do not go together.
-func (c *userImport) check() error {
+func (o importOptions) check() error {
+	isPlan := o.dryRun.value == DryRunClient
 	switch {
-	case c.list == "-" && c.target.ToStdout:
-		return fail(exitUsage, "name the list, or the file with -f", "standard input cannot be both the file and the list")
-	case c.exitCode && !c.dryRun:
-		return fail(exitUsage, "", "--exit-code goes with --dry-run, for which nothing is changed")
-	case c.allowEmpty && !c.prune:
-		return fail(exitUsage, "", "--allow-empty goes with --prune")
-	case c.generate && c.target.ToStdout && !c.dryRun:
-		return fail(exitUsage, "name a file with -f", "standard output is for the generated passwords")
-	case c.generate && c.json && !c.dryRun:
-		return fail(exitUsage, "leave out -o json", "standard output is for the generated passwords")
-	case c.target.ToStdout && c.json && !c.dryRun:
-		return fail(exitUsage, "name a file with -f", "standard output cannot be both the file and the report")
+	case o.list == "-" && o.text.ToStdout:
+		return Misuse("name the list, or the file with -f", "standard input cannot be both the file and the list")
+	case o.exitCode && !isPlan:
+		return Misuse("", "--exit-code needs --dry-run")
+	case o.allowEmpty && !o.prune:
+		return Misuse("", "--allow-empty needs --prune")
+	case o.generate && o.text.ToStdout && !isPlan:
+		return Misuse("name a file with -f", "standard output cannot be both the file and the passwords")
+	case o.output.value == "json" && o.text.ToStdout && !isPlan:
+		return Misuse("name a file with -f", "standard output cannot be both the file and the report")
 	}
 	return nil
 }
 
-func (c *userImport) run(ctx context.Context, format string) error {
-	// What a long list is made into lives to the end: collecting garbage in it would
-	// take longer than all the rest.
-	defer debug.SetGCPercent(debug.SetGCPercent(400))
-	users, err := c.read(ctx, format)
+// userImport reads the list, compares it with the file, hashes the passwords that are
+// new, edits the file and reports.
+func userImport(ctx context.Context, p *Program, o importOptions) error {
+	list, err := readList(ctx, p, o)
 	if err != nil {
 		return err
 	}
-	plan := &importPlan{users: users, prune: c.prune}
-	f, missing, err := c.ready(ctx, plan)
+	f, missing, err := readOrEmpty(ctx, o.text)
 	if err != nil {
 		return fmt.Errorf("cannot import: %w", err)
 	}
-	if c.dryRun {
-		return c.printPlan(plan, plan.of(f))
+	generated, err := readyHashes(ctx, p, o, list, f)
+	if err != nil {
+		return fmt.Errorf("cannot import: %w", err)
 	}
-	var done importOutcome
-	changed, err := c.target.Update(ctx, func(f *htpasswd.File) (err error) {
-		done, err = plan.apply(f)
-		return err
+	if o.dryRun.value == DryRunClient {
+		return reportPlan(p, o, importSteps(list, generated, f, o.prune))
+	}
+	var steps []importStep
+	changed, err := o.text.Update(ctx, func(f *htpasswd.File) error {
+		steps = importSteps(list, generated, f, o.prune)
+		changes, err := importChanges(list, steps)
+		if err != nil {
+			return err
+		}
+		return f.Apply(changes)
 	})
-	switch {
-	case errors.Is(err, htpasswd.ErrNotDurable):
-		return cmp.Or(c.reveal(plan, done), err)
-	case err != nil:
+	if !made(err) {
 		return fmt.Errorf("cannot import: %w", err)
 	}
 	if missing && changed {
-		c.program.done(c.target, "created %s", c.target.Name)
+		p.done(o.text, "created %s", o.text.Name)
 	}
-	c.program.done(c.target, "%s: %s", c.target.Name, done.summary())
-	c.program.warnOfCost(plan.highestCost(done))
-	if c.json {
-		return c.printPlan(plan, done)
+	if changed && o.text.Warning != "" && o.dryRun.value == DryRunNone {
+		p.warn("%s", o.text.Warning)
 	}
-	return c.reveal(plan, done)
+	return cmp.Or(reportImport(p, o, list, generated, steps), err)
 }
 
-// ready does what takes long, before any lock is taken: a bcrypt for each
-// password that is not known to be the one in the file, and one for each that is
-// new.
-func (c *userImport) ready(ctx context.Context, plan *importPlan) (f *htpasswd.File, missing bool, err error) {
-	f, missing, err = readOrEmpty(ctx, c.target)
-	if err != nil {
-		return nil, false, err
+// readyHashes gives each user of the list with a password a hash: the one in the file
+// if it matches, else, unless this is a dry run, a new one. It returns the names of
+// the new users for whom a password was generated.
+func readyHashes(ctx context.Context, p *Program, o importOptions, list userlist.List, f *htpasswd.File) (generated map[string]bool, err error) {
+	if !slices.ContainsFunc(list.Users, func(u userlist.User) bool { return !u.HasHash() }) {
+		return nil, nil
 	}
-	work := plan.work(f, c.cost)
-	todo := slices.DeleteFunc(slices.Clone(work), func(w importWork) bool { return !w.comparable() })
-	err = c.program.parallel(ctx, "comparing", len(todo), func(n int) error { return todo[n].compare() })
-	if err != nil || c.dryRun {
-		return f, missing, err
+	steps := importSteps(list, nil, f, false)
+	if o.generate {
+		generated = generatePasswords(list, steps)
 	}
-	todo = slices.DeleteFunc(work, func(w importWork) bool { return w.user.HasHash() })
-	err = c.program.parallel(ctx, "hashing", len(todo), func(n int) error { return todo[n].hash() })
-	return f, missing, err
+	if err := comparePasswords(ctx, p, o, list, steps); err != nil || o.dryRun.value == DryRunClient {
+		return generated, err
+	}
+	return generated, hashPasswords(ctx, p, o, list, steps)
 }
 
-// read reads the list; the error names every entry that is wrong.
-func (c *userImport) read(ctx context.Context, format string) ([]userlist.User, error) {
-	name := c.list
-	var text []byte
+// generatePasswords gives a password to each new user who has none, and returns the
+// names of these users.
+func generatePasswords(list userlist.List, steps []importStep) map[string]bool {
+	generated := make(map[string]bool)
+	for i := range list.Users {
+		if u := &list.Users[i]; steps[i].action == importAdd && u.Password == nil && !u.HasHash() {
+			u.Password = []byte(rand.Text())
+			generated[u.Name] = true
+		}
+	}
+	return generated
+}
+
+// comparePasswords gives each user whose password is the one in the file the hash
+// that is there, unless a new hash would have another cost.
+func comparePasswords(ctx context.Context, p *Program, o importOptions, list userlist.List, steps []importStep) error {
+	var todo []int
+	for i, step := range steps {
+		if step.action != importUpdate || list.Users[i].HasHash() {
+			continue
+		}
+		cost, isBcrypt := step.current.Cost()
+		switch wanted := o.cost.of(step.current); {
+		case wanted > htpasswd.MaxCost:
+			return fmt.Errorf("user %q: %w", step.user, htpasswd.ErrInvalidCost)
+		case isBcrypt && cost == wanted:
+			todo = append(todo, i)
+		}
+	}
+	return p.parallel(ctx, "comparing", len(todo), func(n int) error {
+		u, current := &list.Users[todo[n]], steps[todo[n]].current
+		switch err := current.Verify(u.Password); {
+		case err == nil:
+			u.Hash = current
+		case !errors.Is(err, htpasswd.ErrMismatch):
+			return fmt.Errorf("user %q: %w", u.Name, err)
+		}
+		return nil
+	})
+}
+
+// hashPasswords gives each user with a password a hash who has none.
+func hashPasswords(ctx context.Context, p *Program, o importOptions, list userlist.List, steps []importStep) error {
+	var todo []int
+	for i, u := range list.Users {
+		if u.Password != nil && !u.HasHash() {
+			todo = append(todo, i)
+		}
+	}
+	return p.parallel(ctx, "hashing", len(todo), func(n int) (err error) {
+		u := &list.Users[todo[n]]
+		u.Hash, err = htpasswd.HashPassword(u.Password, o.cost.of(steps[todo[n]].current))
+		if err != nil {
+			return fmt.Errorf("user %q: %w", u.Name, err)
+		}
+		return nil
+	})
+}
+
+// reportImport says what was done.
+func reportImport(p *Program, o importOptions, list userlist.List, generated map[string]bool, steps []importStep) error {
+	p.done(o.text, "%s: %v", o.text.Name, countImport(steps))
+	warnOfSkipped(p, steps)
+	passwords := make(map[string]string)
+	highest := 0
+	for i, u := range list.Users {
+		if a := steps[i].action; a != importAdd && a != importUpdate {
+			continue
+		}
+		cost, _ := u.Hash.Cost()
+		highest = max(highest, cost)
+		if generated[u.Name] && o.dryRun.value == DryRunNone {
+			passwords[u.Name] = string(u.Password)
+		}
+	}
+	p.warnOfCost(highest)
 	var err error
 	switch {
-	case c.list != "-":
-		text, err = await(ctx, func() ([]byte, error) {
-			list, err := atomicfile.Read(c.list)
-			return []byte(list), err
-		})
-	case isTerminal(c.program.Stdin):
-		return nil, fail(exitUsage, "name a file, or pipe the list into the command", "no list to import")
-	default:
-		name = "standard input"
-		text, err = readAll(ctx, c.program.Stdin)
+	case o.output.value == "json":
+		err = p.print(importJSON(o.text.Name, steps, passwords))
+	case o.generate:
+		err = p.print(passwordCSV(steps, passwords))
 	}
-	if err != nil {
-		return nil, fail(exitIO, "", "cannot read the list: %w", err)
+	if len(passwords) == 0 {
+		return err
 	}
-	if format == "" {
-		format = userlist.Guess(c.list, text)
-	}
-	if format == "" {
-		return nil, fail(exitUsage, "--format csv says that it is, --format lines that it is a user", "the first line of %s may be a CSV header", name)
-	}
-	users, problems := userlist.Parse(text, format, c.generate)
-	if len(problems) > 0 {
-		return nil, badEntries{name, problems}
-	}
-	if len(users) == 0 && c.prune && !c.allowEmpty {
-		return nil, fail(exitUsage, "if that is meant, --allow-empty says so", "%s lists nobody, and --prune would remove every user", name)
-	}
-	return users, nil
+	names := slices.Sorted(maps.Keys(passwords))
+	return p.lostPasswords("the new passwords of "+quotedNames(names)+" are", names, err)
 }
 
-// badEntries are the entries for which nothing is imported.
-type badEntries struct {
-	list     string
-	problems []userlist.Problem
-}
-
-func (b badEntries) Error() string { return strings.Join(b.lines(), "; ") }
-
-// lines has a message for each entry.
-func (b badEntries) lines() []string {
-	lines := make([]string, len(b.problems))
-	for i, p := range b.problems {
-		lines[i] = fmt.Sprintf("%s:%d: %v", b.list, p.Line, p.Err)
+// reportPlan says what would be done.
+func reportPlan(p *Program, o importOptions, steps []importStep) error {
+	warnOfSkipped(p, steps)
+	var out []byte
+	if o.output.value == "json" {
+		out = importJSON(o.text.Name, steps, nil)
+	} else {
+		for _, step := range steps {
+			out = fmt.Appendf(out, "%s %s\n", step.action.mark(), printable(step.user))
+		}
 	}
-	return lines
+	err := p.print(out)
+	if n := countImport(steps); err == nil && o.exitCode && n.changes() > 0 {
+		return fail(exitPending, "", "%s does not match the list: would be %v", o.text.Name, n)
+	}
+	return err
 }
 
-// Unwrap is the first, which decides the exit status.
-func (b badEntries) Unwrap() error { return b.problems[0].Err }
+func warnOfSkipped(p *Program, steps []importStep) {
+	var names []string
+	for _, step := range steps {
+		if step.action == importSkip {
+			names = append(names, step.user)
+		}
+	}
+	if len(names) > 0 {
+		p.warn("skipped, since the registry does not accept the listed hash: %s", quotedNames(names))
+	}
+}
+
+// quotedNames joins names for a message, the first ten of them.
+func quotedNames(names []string) string {
+	const most = 10
+	var quoted []string
+	for _, name := range names[:min(len(names), most)] {
+		quoted = append(quoted, shown(name))
+	}
+	text := strings.Join(quoted, ", ")
+	if more := len(names) - len(quoted); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
 
 // An importReport is the JSON output: no field may change its name or meaning.
 type importReport struct {
-	File  string       `json:"file"`
-	Users []importStep `json:"users"`
+	File  string             `json:"file"`
+	Users []importReportUser `json:"users"`
 }
 
-type importStep struct {
-	User   string `json:"user"`
-	Action string `json:"action"` // add, update, remove or keep
+type importReportUser struct {
+	User     string `json:"user"`
+	Action   string `json:"action"` // add, update, remove, keep or skip
+	Password string `json:"password,omitempty"`
 }
 
-func (c *userImport) printPlan(plan *importPlan, done importOutcome) error {
+func importJSON(file string, steps []importStep, passwords map[string]string) []byte {
+	report := importReport{File: file, Users: []importReportUser{}}
+	for _, step := range steps {
+		report.Users = append(report.Users, importReportUser{step.user, step.action.String(), passwords[step.user]})
+	}
+	return jsonText(report)
+}
+
+// passwordCSV returns the generated passwords, in the order of the list.
+func passwordCSV(steps []importStep, passwords map[string]string) []byte {
 	var out bytes.Buffer
-	if c.json {
-		report := importReport{File: c.target.Name, Users: []importStep{}}
-		for user, action := range plan.steps(done) {
-			report.Users = append(report.Users, importStep{user, action.String()})
-		}
-		if err := writeJSON(&out, report); err != nil {
-			return err
-		}
-	} else {
-		for user, action := range plan.steps(done) {
-			fmt.Fprintf(&out, "%s %s\n", action.mark(), printable(user))
-		}
-	}
-	if err := c.program.print(out.Bytes()); err != nil {
-		return err
-	}
-	if c.exitCode && done.changes() {
-		return fail(exitPending, "", "%s is not as listed: would be %s", c.target.Name, done.summary())
-	}
-	return nil
-}
-
-// reveal prints the passwords that were made, after they were set. Where none was,
-// that is the header alone, which is no loss.
-func (c *userImport) reveal(plan *importPlan, done importOutcome) error {
-	if !c.generate {
-		return nil
-	}
-	var out bytes.Buffer
-	var names []string
 	table := csv.NewWriter(&out)
 	_ = table.Write([]string{"name", "password"}) // to a buffer: no error
-	for i, u := range plan.users {
-		if plan.generated[i] && done.actions[i] == actionAdd {
-			names = append(names, fmt.Sprintf("%q", u.Name))
-			_ = table.Write([]string{u.Name, string(u.Password)})
+	for _, step := range steps {
+		if password, ok := passwords[step.user]; ok {
+			_ = table.Write([]string{csvCell(step.user), password})
 		}
 	}
 	table.Flush()
-	if _, err := c.program.Stdout.Write(out.Bytes()); err != nil && len(names) > 0 {
-		return fail(exitIO, c.program.userCommand("passwd --generate NAME"),
-			"the new passwords of %s are set but could not be written: %w", strings.Join(names, ", "), err)
-	}
-	return nil
+	return out.Bytes()
 }

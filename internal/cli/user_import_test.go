@@ -31,7 +31,7 @@ func TestImportNamesEveryBadEntry(t *testing.T) {
 	status := Main([]string{"registryctl", "user", "import", path, "--format", "lines", "-f", file}, strings.NewReader(""), &out, &errOut)
 	assert.EqualValues(t, exitName, status, "that of the first")
 	assert.Empty(t, out.String())
-	assert.Equal(t, 3, strings.Count(errOut.String(), "\n"), errOut.String())
+	assert.Equal(t, 4, strings.Count(errOut.String(), "\n"), errOut.String())
 	for n := range bad {
 		assert.Contains(t, errOut.String(), fmt.Sprintf("%s:%d: ", path, n))
 	}

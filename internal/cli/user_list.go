@@ -15,6 +15,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/registryctl/registryctl/htpasswd"
+	"github.com/registryctl/registryctl/htpasswd/lint"
+	"github.com/registryctl/registryctl/internal/crypt"
 )
 
 // listOptions are the flags of "user list".
@@ -75,7 +77,7 @@ func userList(ctx context.Context, p *Program, o listOptions) error {
 	}
 	show := printable
 	if !isTerminal(p.Stdout) {
-		show = asItIs
+		show = crypt.Redact
 	}
 	out := bufio.NewWriter(output{p.Stdout})
 	if err := cmp.Or(listFormats[o.format.value](out, list, show), out.Flush()); err != nil {
@@ -94,14 +96,6 @@ func (p *Program) cannotList(user string, t Text) error {
 		return fail(exitName, p.UserCommand+" list -f "+quote(user), "cannot list %s: not in %s", shown(user), t.Name)
 	}
 	return p.cannot("list", user, t, htpasswd.ErrUserNotFound)
-}
-
-// asItIs shows a name byte for byte, unless it holds a hash.
-func asItIs(name string) string {
-	if holdsHash(name) {
-		return hidden
-	}
-	return name
 }
 
 // A row is what is shown of an entry. Its fields are the JSON output: none may
@@ -135,15 +129,10 @@ func rows(f *htpasswd.File) []row {
 
 // problem says why the registry does not let the user in by this entry.
 func problem(e htpasswd.Entry, last int) string {
-	switch {
-	case e.Line != last:
+	if e.Line != last {
 		return fmt.Sprintf("line %d counts instead", last)
-	case e.Hash.Encoded() == "":
-		return "no hash"
-	case e.Hash.Scheme() != htpasswd.Bcrypt:
-		return "the registry accepts only bcrypt"
 	}
-	return ""
+	return lint.Problem(e, lint.Registry)
 }
 
 // fields are the columns of the row.
@@ -189,7 +178,7 @@ func writeNames(w io.Writer, list []row, show func(string) string) error {
 
 func writeRows(w io.Writer, list []row, _ func(string) string) error {
 	for i := range list {
-		list[i].User = asItIs(list[i].User)
+		list[i].User = crypt.Redact(list[i].User)
 	}
 	return writeJSON(w, list)
 }

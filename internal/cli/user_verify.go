@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/registryctl/registryctl/htpasswd"
+	"github.com/registryctl/registryctl/internal/crypt"
 )
 
 // verifyOptions are the flags of "user verify".
@@ -69,7 +71,7 @@ is the registry's if it was asked, else the file's.
 			return err
 		}
 		v := userVerify{program: p, source: &o.password, user: args[0], target: t}
-		report := verifyReport{User: asItIs(v.user), File: t.Name}
+		report := verifyReport{User: nameInReport(v.user), File: t.Name}
 		if o.registry.given() {
 			err = v.askRegistry(cmd.Context(), o.registry.client, &report)
 		} else {
@@ -83,6 +85,15 @@ is the registry's if it was asked, else the file's.
 		return err
 	}
 	return cmd
+}
+
+// nameInReport leaves out what follows a colon, which may be a password.
+func nameInReport(user string) string {
+	before, _, cut := strings.Cut(crypt.Redact(user), ":")
+	if cut {
+		before += "..."
+	}
+	return before
 }
 
 // A failedStore is the store where the flags name none.

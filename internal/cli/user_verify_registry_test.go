@@ -99,21 +99,21 @@ func TestVerifyRegistry(t *testing.T) {
 
 			// Refused: it is the wrong password, or the registry has read another file.
 			const (
-				readAnother = "registryctl: hint: it has read another file: see which path it is given, mount the folder and not the single file, and restart it if a line was malformed since\n"
-				setNew      = "registryctl: hint: registryctl user passwd sets a new one\n"
+				readAnother = "  hint: it has read another file: see which path it is given, mount the folder and not the single file, and restart it if a line was malformed since\n"
+				setNew      = "  hint: registryctl user passwd sets a new one\n"
 			)
 			expect(3, "wr0ng", file, "registryctl: "+url+" refuses \"elton\"; "+file+" has another password\n"+setNew)
 			expect(3, "an0ther", other, "registryctl: "+url+" refuses \"elton\"; "+other+" lets them in\n"+readAnother)
-			expect(3, "an0ther", absent, "registryctl: "+url+" refuses \"elton\"; "+absent+" does not exist here\nregistryctl: hint: -f names the file that it reads, to compare\n")
+			expect(3, "an0ther", absent, "registryctl: "+url+" refuses \"elton\"; "+absent+" does not exist here\n  hint: -f names the file that it reads, to compare\n")
 			nobody := create(t, "# nobody\n")
-			expect(3, "an0ther", nobody, "registryctl: "+url+" refuses \"elton\"; "+nobody+" has no such user\nregistryctl: hint: registryctl user list shows who is\n", "-q")
+			expect(3, "an0ther", nobody, "registryctl: "+url+" refuses \"elton\"; "+nobody+" has no such user\n  hint: registryctl user list shows who is\n", "-q")
 
 			// A malformed line: 400 once, and then those who were there before.
 			rewrite(t, file, fileOf(t, "elton:n3w", "no entry"), time.Second)
 			expect(7, "n3w", file, "registryctl: "+url+" cannot read its htpasswd file: it is missing or malformed\n"+
-				"registryctl: hint: registryctl check says what is wrong with a file; -f names the one that the registry reads\n")
+				"  hint: registryctl check says what is wrong with a file; -f names the one that the registry reads\n")
 			expect(3, "n3w", file, "registryctl: "+url+" refuses \"elton\"; "+file+" is malformed\n"+
-				"registryctl: hint: registryctl check says why; until that is mended it goes on with the users that it had before\n")
+				"  hint: registryctl check says why; until that is mended it goes on with the users that it had before\n")
 			expect(0, "d0cker", file, "registryctl: "+url+" lets \"elton\" in; "+file+" is malformed\n")
 			// Mended, and not seen.
 			rewrite(t, file, fileOf(t, "elton:n3w"), 0)
@@ -126,18 +126,18 @@ func TestVerifyRegistry(t *testing.T) {
 			require.NoError(t, os.Remove(file))
 			for range 2 {
 				expect(7, "n3w", file, "registryctl: "+url+" cannot read its htpasswd file: it is missing or malformed\n"+
-					"registryctl: hint: registryctl check says what is wrong with a file; -f names the one that the registry reads\n")
+					"  hint: registryctl check says what is wrong with a file; -f names the one that the registry reads\n")
 			}
 
 			// A certificate that is not trusted. Then it is asked nothing.
 			v := verifyBy(t, "n3w", "--registry", r.Addr, "-f", other)
 			assert.Equal(t, 1, v.status)
-			assert.Regexp(t, `^registryctl: the certificate of `+url+` is not trusted: x509: .*\nregistryctl: hint: --ca-cert names .*\n$`, v.stderr)
+			assert.Regexp(t, `^registryctl: the certificate of `+url+` is not trusted: x509: .*\n  hint: --ca-file names .*\n$`, v.stderr)
 
 			// Plain http to where TLS is spoken.
 			v = verifyBy(t, "n3w", "--registry", "http://"+r.Addr, "-f", other)
 			assert.Equal(t, verifyRun{1, "", "registryctl: http://" + r.Addr + " answers with status 400, unlike a registry\n" +
-				"registryctl: hint: if it speaks TLS, name it with https://\n"}, v)
+				"  hint: if it speaks TLS, name it with https://\n"}, v)
 		})
 	}
 }
@@ -156,12 +156,12 @@ func TestVerifyRegistryPlain(t *testing.T) {
 			}
 			v := verifyBy(t, "d0cker", "--registry", "https://"+r.Addr, "-f", file)
 			assert.Equal(t, verifyRun{1, "", "registryctl: https://" + r.Addr + " does not speak TLS\n" +
-				"registryctl: hint: http:// in the place of https:// asks it without TLS\n"}, v)
+				"  hint: http:// in the place of https:// asks it without TLS\n"}, v)
 
 			open := testserver.StartRegistry(t, name, testserver.RegistryConfig{})
 			v = verifyBy(t, "d0cker", "--registry", open.Addr, "-f", file)
 			assert.Equal(t, verifyRun{7, "", "registryctl: " + open.URL + " asks for no password: everybody is let in\n" +
-				"registryctl: hint: it needs REGISTRY_AUTH=htpasswd, REGISTRY_AUTH_HTPASSWD_REALM and REGISTRY_AUTH_HTPASSWD_PATH\n"}, v)
+				"  hint: it needs REGISTRY_AUTH=htpasswd, REGISTRY_AUTH_HTPASSWD_REALM and REGISTRY_AUTH_HTPASSWD_PATH\n"}, v)
 		})
 	}
 }
@@ -220,7 +220,7 @@ func TestVerifyOutcomes(t *testing.T) {
 			if tt.status == 0 {
 				assert.Empty(t, hint)
 			} else {
-				assert.Regexp(t, `^registryctl: hint: [^\n]+\n$`, hint)
+				assert.Regexp(t, `^  hint: [^\n]+\n$`, hint)
 			}
 			want, err := json.Marshal(map[string]any{
 				"user": "elton", "accepted": tt.status == 0, "reason": tt.reason,
@@ -274,7 +274,7 @@ func TestVerifyFileBeside(t *testing.T) {
 	assert.Equal(t, verifyRun{0, "", "registryctl: " + url + " lets \"elton\" in; absent does not exist here\n"}, verifyBy(t, "d0cker", "--registry", url))
 }
 
-// A certificate for another name, which no --ca-cert helps with.
+// A certificate for another name, which no --ca-file helps with.
 func TestVerifyCertificateName(t *testing.T) {
 	s := httptest.NewUnstartedServer(http.NotFoundHandler())
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
@@ -284,7 +284,7 @@ func TestVerifyCertificateName(t *testing.T) {
 	address := strings.Replace(s.Listener.Addr().String(), "127.0.0.1", "localhost", 1)
 	v := verifyBy(t, "d0cker", "--registry", address, "--ca-cert", cert, "-f", cert)
 	assert.Equal(t, 1, v.status)
-	assert.Regexp(t, `^registryctl: the certificate of https://`+address+` is not trusted: .*\nregistryctl: hint: name the registry as its certificate does\n$`, v.stderr)
+	assert.Regexp(t, `^registryctl: the certificate of https://`+address+` is not trusted: .*\n  hint: name the registry as its certificate does\n$`, v.stderr)
 }
 
 // A name that the registry could not tell from its password goes nowhere.
@@ -316,6 +316,6 @@ func TestVerifyGreeting(t *testing.T) {
 	})
 	v := verifyBy(t, "d0cker", "--registry", "http://"+l.Addr().String())
 	assert.Equal(t, 1, v.status)
-	assert.Regexp(t, `^registryctl: [^\n]+\nregistryctl: hint: [^\n]+\n$`, v.stderr)
+	assert.Regexp(t, `^registryctl: [^\n]+\n  hint: [^\n]+\n$`, v.stderr)
 	assert.Equal(t, io.Discard, log.Writer())
 }

@@ -1,29 +1,81 @@
 package crypt
 
 import (
+	"encoding/base64"
 	"errors"
+	"strconv"
 	"strings"
 
 	"golang.org/x/crypto/bcrypt"
 )
 
-// A bcrypt hash is "$2y$", the cost in two digits, "$", 22 characters of salt and 31 of digest. The registry looks at no
-// byte behind these 60, and at none of the password behind the first 72. Source: Provos and Mazières, "A Future-Adaptable
-// Password Scheme" (1999), and x/crypto/bcrypt, which the registry uses.
+// The lengths of the parts of a bcrypt hash: "$2y$", the cost in two digits, "$", 22 characters of salt and 31 of digest.
+// Source: Provos and Mazières, "A Future-Adaptable Password Scheme" (1999).
 const (
-	BcryptLen  = 60
-	bcryptHead = len("$2y$10$")
+	bcryptSaltLen   = 22 // 128 bits: four bits of the last character are spare
+	bcryptDigestLen = 31 // 184 bits: two bits of the last character are spare
 )
 
-func parseBcrypt(s string) parsed {
-	if _, ok := Cost(s); !ok {
-		return parsed{}
+const bcryptAlphabet = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
+var bcryptEncoding = base64.NewEncoding(bcryptAlphabet).WithPadding(base64.NoPadding)
+
+// ParseBcrypt returns the cost of the bcrypt hash at the start of s, and the length of that hash. It accepts what the
+// registry accepts, which is what x/crypto/bcrypt compares a password with: any version up to 2, a minor version of any
+// byte or none, a cost with a sign. The registry ignores what follows the hash.
+func ParseBcrypt(s string) (cost, size int, ok bool) {
+	const minSize = len("$2$10$") + bcryptSaltLen + bcryptDigestLen
+	if len(s) < minSize || s[0] != '$' || s[1] > '2' {
+		return 0, 0, false
 	}
-	return parsed{scheme: Bcrypt, size: BcryptLen}
+	head := len("$2$")
+	if s[2] != '$' {
+		head++
+	}
+	cost, err := strconv.Atoi(s[head : head+2])
+	if err != nil || cost < bcrypt.MinCost || cost > bcrypt.MaxCost {
+		return 0, 0, false
+	}
+	head += len("10$")
+	size = head + bcryptSaltLen + bcryptDigestLen
+	if len(s) < size {
+		return 0, 0, false
+	}
+	var raw [bcryptSaltLen]byte
+	if _, err := bcryptEncoding.Decode(raw[:], []byte(s[head:head+bcryptSaltLen])); err != nil {
+		return 0, 0, false
+	}
+	digest := s[size-bcryptDigestLen : size]
+	if spanHash64(digest) != len(digest) || !spareBitsClear(bcryptAlphabet, digest, 2) {
+		return 0, 0, false
+	}
+	return cost, size, true
 }
 
-func verifyBcrypt(encoded string, password []byte) error {
-	if cost, _ := Cost(encoded); cost > MaxCost {
+func parseBcrypt(s string) parsed {
+	cost, size, ok := ParseBcrypt(s)
+	if !ok {
+		return parsed{}
+	}
+	return parsed{scheme: Bcrypt, size: size, rounds: cost, exact: isExactBcrypt(s[:size])}
+}
+
+// isExactBcrypt reports whether crypt(3) and Apache accept a hash that the registry accepts.
+func isExactBcrypt(s string) bool {
+	return strings.HasPrefix(s, "$2") && strings.IndexByte("abxy", s[2]) >= 0 && s[3] == '$' &&
+		strings.Trim(s[4:6], "0123456789") == "" && s[6] == '$' &&
+		spareBitsClear(bcryptAlphabet, s[:len(s)-bcryptDigestLen], 4) &&
+		spanHash64(s[7:]) == len(s)-7
+}
+
+// spareBitsClear reports whether the low bits of the last character of s, which hold no data, are zero.
+func spareBitsClear(alphabet, s string, bits int) bool {
+	i := strings.IndexByte(alphabet, s[len(s)-1])
+	return i >= 0 && i&(1<<bits-1) == 0
+}
+
+func verifyBcrypt(encoded string, cost int, password []byte) error {
+	if cost > MaxCost {
 		return ErrTooExpensive
 	}
 	err := bcrypt.CompareHashAndPassword([]byte(encoded), password)
@@ -31,22 +83,4 @@ func verifyBcrypt(encoded string, password []byte) error {
 		return ErrMismatch
 	}
 	return err
-}
-
-// Cost returns the cost of the bcrypt hash at the start of s; ok is false where there is none.
-func Cost[T string | []byte](s T) (cost int, ok bool) {
-	if len(s) < BcryptLen || s[0] != '$' || s[1] != '2' || strings.IndexByte("abxy", s[2]) < 0 || s[3] != '$' || s[6] != '$' {
-		return 0, false
-	}
-	for _, digit := range []byte(s[4:6]) {
-		if digit < '0' || digit > '9' {
-			return 0, false
-		}
-		cost = 10*cost + int(digit-'0')
-	}
-	// Its alphabet is that of crypt(3), in another order.
-	if spanHash64(s[bcryptHead:BcryptLen]) < BcryptLen-bcryptHead || cost < bcrypt.MinCost || cost > bcrypt.MaxCost {
-		return 0, false
-	}
-	return cost, true
 }

@@ -70,7 +70,7 @@ func Verify(encoded string, password []byte) error {
 	h := parse(encoded)
 	switch {
 	case h.scheme == Bcrypt && h.size == len(encoded):
-		return verifyBcrypt(encoded, password)
+		return verifyBcrypt(encoded, h.rounds, password)
 	case h.sum == nil || h.size != len(encoded):
 		return ErrUnsupported
 	case h.rounds > MaxRounds || len(password) > MaxPassword:
@@ -81,6 +81,16 @@ func Verify(encoded string, password []byte) error {
 	return nil
 }
 
+// IsExact reports whether encoded is a whole hash as nginx, Apache and crypt(3) write it. They accept no other: they
+// compare the whole text with the one that they compute, and crypt(3) refuses some texts at once. So a salt that is too
+// long, rounds below 1,000, or spare bits that are set keep everybody out, although Verify finds the password right.
+//
+// It does not tell which of these programs knows the scheme.
+func IsExact(encoded string) bool {
+	h := parse(encoded)
+	return h.exact && h.size == len(encoded)
+}
+
 // parsed is what parse makes of a text; the zero value says that it begins with no hash.
 type parsed struct {
 	scheme string
@@ -89,12 +99,14 @@ type parsed struct {
 	salt   int                          // bytes, where each round hashes the salt
 	digest string                       // as the text has it
 	sum    func(password []byte) string // the digest of a password; nil where the scheme is only recognised
+	exact  bool                         // see IsExact
 }
 
 func parse(s string) parsed {
+	if h := parseBcrypt(s); h.size > 0 {
+		return h
+	}
 	switch {
-	case strings.HasPrefix(s, "$2"):
-		return parseBcrypt(s)
 	case strings.HasPrefix(s, "$apr1$"):
 		return parseMD5Crypt(APR1, "$apr1$", s)
 	case strings.HasPrefix(s, "$1$"):
@@ -110,7 +122,7 @@ func parse(s string) parsed {
 	case strings.HasPrefix(s, "$y$"):
 		return parseYescrypt(s)
 	case strings.HasPrefix(s, "{PLAIN}"):
-		return parsed{scheme: Plain, size: len(s)}
+		return parsed{scheme: Plain, size: len(s), exact: true}
 	default:
 		return parseDESCrypt(s)
 	}

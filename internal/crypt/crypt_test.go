@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/crypto/bcrypt"
 )
 
 // What this package makes of the schemes that testdata/vectors has. What htpasswd -p writes is none.
@@ -265,7 +266,7 @@ func FuzzVerify(f *testing.F) {
 		require.Equal(t, scheme, againScheme)
 		require.Equal(t, n, againN)
 
-		cost, _ := Cost(encoded)
+		cost, _, _ := ParseBcrypt(encoded)
 		if rounds := parse(encoded).rounds; 20_000 < rounds && rounds <= MaxRounds || 6 < cost && cost <= MaxCost {
 			t.Skip("allowed, and slow")
 		}
@@ -279,4 +280,122 @@ func FuzzVerify(f *testing.F) {
 			require.ErrorIs(t, err, ErrTooExpensive)
 		}
 	})
+}
+
+// What the registry accepts and what it does not: ParseBcrypt agrees with x/crypto/bcrypt, which the registry calls.
+func TestParseBcrypt(t *testing.T) {
+	const salt, digest = "nqgXJbxWx3BLfgdqva9c2u", "IJ6shG6Bg8r44Hvx9v3Hq9wiT2Bt0wC"
+	for encoded, want := range map[string]struct{ accepted, exact bool }{
+		"$2y$04$" + salt + digest:                                {true, true},
+		"$2a$04$" + salt + digest:                                {true, true},
+		"$2b$04$" + salt + digest:                                {true, true},
+		"$2x$04$" + salt + digest:                                {true, true},
+		"$2$04$" + salt + digest:                                 {true, false},
+		"$2z$04$" + salt + digest:                                {true, false},
+		"$1y$04$" + salt + digest:                                {true, false},
+		"$2y$+4$" + salt + digest:                                {true, false},
+		"$2y$04x" + salt + digest:                                {true, false},
+		"$2yx04$" + salt + digest:                                {true, false},
+		"$2y$04$" + salt[:21] + "v" + digest:                     {true, false}, // spare bits of the salt; another digest, but of some password
+		"$2y$04$" + salt + digest[:30] + "D":                     {},            // spare bits of the digest
+		"$3y$04$" + salt + digest:                                {},
+		"$2y$03$" + salt + digest:                                {},
+		"$2y$32$" + salt + digest:                                {},
+		"$2y$4$" + salt + digest:                                 {},
+		"$2y$004$" + salt + digest:                               {},
+		"$2y$04$" + salt + digest[:30]:                           {},
+		"$2$04$" + salt + digest[:30]:                            {},
+		"$2y$04$" + salt[:21] + "=" + digest:                     {},
+		"$2y$04$" + salt + digest[:30] + "$":                     {},
+		"2y$04$" + salt + digest:                                 {},
+		"$$2y$$04$$" + salt + digest:                             {},
+		"$2y$04$" + strings.Repeat("\r", 4) + salt[:18] + digest: {true, false}, // base64 ignores line endings
+		"": {},
+	} {
+		_, n, ok := ParseBcrypt(encoded)
+		assert.Equal(t, want.accepted, ok, "%q", encoded)
+		if ok {
+			assert.Equal(t, len(encoded), n, "%q", encoded)
+		}
+		assert.Equal(t, want.exact, IsExact(encoded), "%q", encoded)
+		err := bcrypt.CompareHashAndPassword([]byte(encoded), []byte("pw"))
+		if ok {
+			assert.ErrorIs(t, err, bcrypt.ErrMismatchedHashAndPassword, "%q", encoded)
+			assert.ErrorIs(t, Verify(encoded, []byte("pw")), ErrMismatch, "%q", encoded)
+		} else {
+			assert.Error(t, err)
+			assert.ErrorIs(t, Verify(encoded, []byte("pw")), ErrUnsupported, "%q", encoded)
+		}
+	}
+}
+
+// A text that the computation takes and that the servers refuse. testdata/wild has what they answer.
+func TestIsExact(t *testing.T) {
+	for file, vectors := range readVectors(t) {
+		if !schemes[schemeOf(file)].known {
+			continue
+		}
+		for _, v := range vectors {
+			assert.True(t, IsExact(v.encoded), "%s: %q", file, v.encoded)
+			assert.False(t, IsExact(v.encoded+"x") && schemeOf(file) != Plain, "%s: %q", file, v.encoded)
+		}
+	}
+	const md5Digest, sha256Digest = "AnEF1GOUN.o.gz2EQgFZf/", "5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5"
+	for encoded, want := range map[string]bool{
+		"$5$rounds=1000$salt$" + sha256Digest:            true,
+		"$5$rounds=999$salt$" + sha256Digest:             false,
+		"$5$rounds=10$salt$" + sha256Digest:              false,
+		"$5$rounds=0000$salt$" + sha256Digest:            false,
+		"$5$rounds=01000$salt$" + sha256Digest:           false,
+		"$5$rounds=1000000000$salt$" + sha256Digest:      false,
+		"$5$sixteencharacter$" + sha256Digest:            true,
+		"$5$seventeencharacte$" + sha256Digest:           false,
+		"$5$sa!t$" + sha256Digest:                        false,
+		"$5$sa*t$" + sha256Digest:                        false,
+		"$5$sa;t$" + sha256Digest:                        false,
+		"$5$sa\\t$" + sha256Digest:                       false,
+		"$5$sa t$" + sha256Digest:                        false,
+		"$5$sa\tt$" + sha256Digest:                       false,
+		"$5$sält$" + sha256Digest:                        false,
+		"$5$sa-t$" + sha256Digest:                        true,
+		"$5$salt$" + sha256Digest[:42] + "z":             false,
+		"$1$eightcha$" + md5Digest:                       true,
+		"$1$ninechars$" + md5Digest:                      false,
+		"$1$sa!t$" + md5Digest:                           false,
+		"$1$salt$" + md5Digest[:21] + "2":                false,
+		"$apr1$eightcha$" + md5Digest:                    true,
+		"$apr1$ninechars$" + md5Digest:                   false,
+		"$apr1$salt$" + md5Digest[:21] + "2":             false,
+		"{SHA}hvfkN/qlp/zhXR3cuerq6jd2Z7g=":              true,
+		"{SHA}hvfkN/qlp/zhXR3cuerq6jd2Z7h=":              false,
+		"{SSHA}p4h+p4bGWpFuP5W30GiAMTBkb4ebVv2cUAAELg==": true,
+		"{SSHA}p4h+p4bGWpFuP5W30GiAMTBkb4ebVv2cUAAELh==": false,
+		"K7b8ubX4b7JGg":                                  true,
+		"K7b8ubX4b7JGh":                                  false,
+		"":                                               false,
+	} {
+		assert.Equal(t, want, IsExact(encoded), "%q", encoded)
+	}
+}
+
+func TestRedact(t *testing.T) {
+	for file, vectors := range readVectors(t) {
+		if scheme := schemeOf(file); scheme == DESCrypt || scheme == "unmarked" {
+			continue
+		}
+		for _, v := range vectors {
+			if v.encoded == "{PLAIN}" {
+				continue
+			}
+			for _, name := range []string{v.encoded, "elton " + v.encoded, v.encoded + "francis"} {
+				assert.Equal(t, Hidden, Redact(name), file)
+			}
+		}
+	}
+	for _, name := range []string{"$$2y$$05$$nqgXJb", `\$2y\$05\$nqgXJb`, "$2y$05$nqg", "$\x002\x00y\x00$\x000\x005\x00$\x00n\x00"} {
+		assert.Equal(t, Hidden, Redact(name))
+	}
+	for _, name := range []string{"", "elton", "robot$project+ci", "{name}", "a$2", "$1", "user$name$", "café"} {
+		assert.Equal(t, name, Redact(name))
+	}
 }

@@ -26,23 +26,7 @@ func encodeHash64(digest, order []byte) string {
 }
 
 // spanHash64 counts the characters of hash64 that s begins with.
-func spanHash64[T string | []byte](s T) int {
-	for i := range len(s) {
-		if !isHash64[s[i]] {
-			return i
-		}
-	}
-	return len(s)
-}
-
-// isHash64 says which bytes are in hash64, as a file of a million users has each
-// of its hashes looked at.
-var isHash64 = func() (in [256]bool) {
-	for i := range len(hash64) {
-		in[hash64[i]] = true
-	}
-	return in
-}()
+func spanHash64(s string) int { return len(s) - len(strings.TrimLeft(s, hash64)) }
 
 // cutSaltDigest reads SALT$DIGEST, as md5-crypt and SHA-crypt have it, and says how many bytes that takes. The digest has a
 // known length. A salt is anything that neither ends itself nor the field or the line it stands in (crypt(5)).
@@ -56,4 +40,17 @@ func cutSaltDigest(s string, digestLen int) (salt, digest string, size int, ok b
 		return "", "", 0, false
 	}
 	return s[:end], s[end+1 : size], size, true
+}
+
+// lastBelow reports whether the last character of s has a value below n: its other bits hold no data.
+func lastBelow(s string, n int) bool { return strings.IndexByte(hash64, s[len(s)-1]) < n }
+
+// isSafeSalt reports whether crypt(3) accepts the bytes of a salt. Source: check_badsalt_chars of libxcrypt.
+func isSafeSalt(salt string) bool {
+	for i := range len(salt) {
+		if c := salt[i]; c <= ' ' || c >= 0x7F || strings.IndexByte(`!*:;\`, c) >= 0 {
+			return false
+		}
+	}
+	return true
 }

@@ -12,12 +12,17 @@ func parseMD5Crypt(scheme, prefix, s string) parsed {
 	if !ok {
 		return parsed{}
 	}
+	exact := len(salt) <= 8 && lastBelow(digest, 1<<2) // 22 characters for 128 bits
+	if scheme == MD5Crypt {
+		exact = exact && isSafeSalt(salt)
+	}
 	salt = salt[:min(len(salt), 8)]
 	return parsed{
 		scheme: scheme,
 		size:   len(prefix) + size,
 		salt:   len(salt),
 		digest: digest,
+		exact:  exact,
 		sum: func(password []byte) string {
 			return encodeHash64(md5Crypt(password, []byte(prefix), []byte(salt)), md5Order)
 		},

@@ -7,7 +7,7 @@ func parseDESCrypt(s string) parsed {
 	if len(s) != 13 || spanHash64(s) != 13 {
 		return parsed{}
 	}
-	return parsed{scheme: DESCrypt, size: len(s)}
+	return parsed{scheme: DESCrypt, size: len(s), exact: spareBitsClear(hash64, s, 2)}
 }
 
 // parseYescrypt reads $y$ PARAMETERS $ SALT $ DIGEST, with the lengths of crypt(5).
@@ -17,9 +17,9 @@ func parseYescrypt(s string) parsed {
 	if !ok || parameters == "" || spanHash64(parameters) != len(parameters) {
 		return parsed{}
 	}
-	salt, _, n, ok := cutSaltDigest(rest, digestLen)
+	salt, digest, n, ok := cutSaltDigest(rest, digestLen)
 	if !ok || len(salt) > maxSaltLen || spanHash64(salt) != len(salt) {
 		return parsed{}
 	}
-	return parsed{scheme: Yescrypt, size: len(s) - len(rest) + n}
+	return parsed{scheme: Yescrypt, size: len(s) - len(rest) + n, exact: lastBelow(digest, 1<<4)}
 }

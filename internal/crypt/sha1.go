@@ -23,6 +23,7 @@ func parseSHA1(s string) parsed {
 	return parsed{
 		scheme: SHA1,
 		size:   size,
+		exact:  spareBitsClear(base64Alphabet, s[:size-1], 2),
 		digest: s[len(prefix):size],
 		sum: func(password []byte) string {
 			sum := sha1.Sum(password)

@@ -21,6 +21,7 @@ func parseSSHA(s string) parsed {
 		scheme: SSHA,
 		size:   len(prefix) + len(text),
 		digest: text,
+		exact:  base64.StdEncoding.EncodeToString(data) == text,
 		sum: func(password []byte) string {
 			sum := sha1.Sum(slices.Concat(password, salt))
 			return base64.StdEncoding.EncodeToString(slices.Concat(sum[:], salt))

@@ -1,9 +1,8 @@
-// Command gen writes what is made from the commands: the completion scripts and
-// the picture in the README, which are committed, and the man pages, which are made
-// for a release. Run it in the root of the repository, on Linux.
+// Command gen writes what is made from the commands: the completion scripts, which
+// are committed, and the manual pages, which are made for a release.
 //
-//	go run ./internal/gen
-//	go run ./internal/gen man DIR
+//	go run ./internal/gen            writes completions/; run it in the root of the repository
+//	go run ./internal/gen man DIR    writes the manual pages
 package main
 
 import (
@@ -14,7 +13,7 @@ import (
 	"path/filepath"
 
 	"github.com/registryctl/registryctl/internal/cli"
-	"github.com/registryctl/registryctl/internal/man"
+	"github.com/registryctl/registryctl/internal/gen/man"
 )
 
 // completions names the file of each shell, as that shell looks for it.
@@ -26,13 +25,12 @@ var completions = map[string]string{
 }
 
 func main() {
-	runAsProgram()
 	var err error
 	switch args := os.Args[1:]; {
 	case len(args) == 0:
-		err = writeCommitted()
+		err = writeCompletions("completions")
 	case len(args) == 2 && args[0] == "man":
-		err = man.Write(args[1], cli.Commands())
+		err = man.Write(cli.Commands(), args[1])
 	default:
 		err = errors.New("usage: gen [man DIR]")
 	}
@@ -42,37 +40,24 @@ func main() {
 	}
 }
 
-// runAsProgram makes this program registryctl where it is called with that word.
-func runAsProgram() {
-	if args := os.Args[1:]; len(args) > 0 && args[0] == "registryctl" {
-		os.Exit(cli.Main(args, os.Stdin, os.Stdout, os.Stderr))
-	}
-}
-
-func writeCommitted() error {
-	files, err := generate()
-	for name, text := range files {
-		if err == nil {
-			err = os.WriteFile(name, text, 0o644)
-		}
-	}
-	return err
-}
-
-// generate returns the text of each file, by its path in the repository.
-func generate() (map[string][]byte, error) {
-	files := make(map[string][]byte)
+func writeCompletions(dir string) error {
 	for shell, name := range completions {
-		var script bytes.Buffer
-		if status := cli.Main([]string{"registryctl", "completion", shell}, nil, &script, os.Stderr); status != 0 {
-			return nil, fmt.Errorf("completion %s: exit status %d", shell, status)
+		script, err := completion(shell)
+		if err != nil {
+			return err
 		}
-		files[filepath.Join("completions", name)] = script.Bytes()
+		if err := os.WriteFile(filepath.Join(dir, name), script, 0o644); err != nil {
+			return err
+		}
 	}
-	picture, err := drawSession()
-	if errors.Is(err, errors.ErrUnsupported) {
-		return files, nil
+	return nil
+}
+
+// completion returns the completion script for a shell.
+func completion(shell string) ([]byte, error) {
+	var script bytes.Buffer
+	if status := cli.Main([]string{"registryctl", "completion", shell}, nil, &script, os.Stderr); status != 0 {
+		return nil, fmt.Errorf("completion %s: exit status %d", shell, status)
 	}
-	files[sessionFile] = picture
-	return files, err
+	return script.Bytes(), nil
 }

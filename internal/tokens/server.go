@@ -22,6 +22,7 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 
 	"github.com/registryctl/registryctl/htpasswd/basicauth"
+	"github.com/registryctl/registryctl/internal/crypt"
 )
 
 const (
@@ -179,10 +180,7 @@ var codes = map[int]string{
 
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, status int, message string) {
 	user, _, _ := r.BasicAuth()
-	if strings.ContainsAny(user, "${") || len(user) > 255 { // it may be a hash
-		user = "[hidden]"
-	}
-	s.Log.Warn("no token", "user", user, "client", r.RemoteAddr, "status", status, "reason", message)
+	s.Log.Warn("no token", "user", crypt.Redact(user), "client", r.RemoteAddr, "status", status, "reason", message)
 	code := codes[status]
 	switch status {
 	case http.StatusBadRequest:

@@ -1,85 +1,136 @@
 package userlist
 
 import (
-	"bytes"
 	"encoding/csv"
 	"errors"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 )
 
-// column finds a column by one of its titles; -1 if there is none.
+// The titles of the columns of CSV and of the fields of JSON, in any case.
+var (
+	nameTitles     = []string{"name", "user", "username", "login"}
+	passwordTitles = []string{"password"}
+	hashTitles     = []string{"hash"}
+)
+
+func isOneOf(titles []string, title string) bool {
+	return slices.Contains(titles, strings.ToLower(strings.TrimSpace(title)))
+}
+
+// A table is CSV whose header has been read.
+type table struct {
+	rows     *csv.Reader // what follows the header
+	header   []string
+	above    int  // lines before those that rows counts
+	declared bool // a line above the header says that this is CSV
+}
+
+var (
+	typeLine      = regexp.MustCompile(`^#TYPE.*(?:\n|$)`)             // by Export-Csv of Windows PowerShell
+	separatorLine = regexp.MustCompile(`^(?i:"?sep=(.)"?)\r?(?:\n|$)`) // for Excel
+)
+
+// newTable reads the header of CSV. The separator is the one that the text declares,
+// else the first of comma, semicolon and tab with which the header has a name.
+func newTable(text string) table {
+	t := table{}
+	if line := typeLine.FindString(text); line != "" {
+		text, t.above, t.declared = text[len(line):], t.above+1, true
+	}
+	separators := ",;\t"
+	if line := separatorLine.FindStringSubmatch(text); line != nil {
+		text, t.above, t.declared = text[len(line[0]):], t.above+1, true
+		separators = line[1]
+	}
+	for i, comma := range separators {
+		candidate := csv.NewReader(strings.NewReader(text))
+		candidate.Comma = comma
+		candidate.FieldsPerRecord = -1
+		header, err := candidate.Read()
+		if err != nil {
+			header = nil
+		}
+		if i == 0 || column(header, nameTitles) >= 0 && column(t.header, nameTitles) < 0 {
+			t.rows, t.header = candidate, header
+		}
+	}
+	return t
+}
+
+// column returns the index of the first column with one of the titles, or -1.
 func column(header []string, titles []string) int {
-	return slices.IndexFunc(header, func(title string) bool { return isOne(titles, strings.TrimSpace(title)) })
+	return slices.IndexFunc(header, func(title string) bool { return isOneOf(titles, title) })
 }
 
-// skipType leaves out the line that Windows PowerShell's Export-Csv begins with.
-func skipType(text []byte) []byte {
-	if bytes.HasPrefix(text, []byte("#TYPE")) {
-		_, text, _ = bytes.Cut(text, []byte("\n"))
-	}
-	return text
-}
+func (t table) has(titles []string) bool { return column(t.header, titles) >= 0 }
 
-func (p *parser) csv(text []byte) {
-	rest := skipType(text)
-	skipped := len(text) - len(rest)
-	lines := bytes.Count(text[:skipped], []byte{'\n'})
-	r := csv.NewReader(bytes.NewReader(rest))
-	r.FieldsPerRecord = -1
-	header, err := r.Read()
-	begin := text[:skipped+int(r.InputOffset())]
-	name, password, hash := column(header, nameTitles), column(header, passwordTitles), column(header, hashTitles)
-	switch {
-	case bytes.Count(begin, []byte("\r")) > bytes.Count(begin, []byte("\r\n")):
-		p.problem(lines+1, "%w: "+loneReturn, ErrNoEntry)
-		return
-	case errors.Is(err, io.EOF):
-		return
-	case err != nil || name < 0:
-		p.problem(lines+1, "%w: no CSV header with a column \"name\"", ErrNoEntry)
+func (p *parser) csv(text string) {
+	if p.refuseLoneCR(text) || strings.TrimSpace(text) == "" {
 		return
 	}
+	t := newTable(text)
+	name, password, hash := column(t.header, nameTitles), column(t.header, passwordTitles), column(t.header, hashTitles)
+	if name < 0 {
+		p.invalid(t.above+1, "", `no CSV header with a column "name", "user", "username" or "login"`)
+		return
+	}
+	line, _ := t.rows.FieldPos(0)
 	for _, titles := range [][]string{nameTitles, passwordTitles, hashTitles} {
-		if column(header[column(header, titles)+1:], titles) >= 0 {
-			line, _ := r.FieldPos(0)
-			p.problem(lines+line, "%w: the CSV header has two columns for the %s; leave one", ErrNoEntry, titles[0])
+		if column(t.header[column(t.header, titles)+1:], titles) >= 0 {
+			p.invalid(t.above+line, "", "the CSV header has two columns for the %s", titles[0])
 			return
 		}
 	}
-	// Who writes "name, password" writes "elton, d0cker".
-	r.TrimLeadingSpace = slices.ContainsFunc(header, func(title string) bool { return strings.HasPrefix(title, " ") })
+	// Whoever writes "name, password" also writes "elton, d0cker".
+	t.rows.TrimLeadingSpace = t.rows.Comma != '\t' &&
+		slices.ContainsFunc(t.header, func(title string) bool { return strings.HasPrefix(title, " ") })
 	for {
-		record, err := r.Read()
-		var bad *csv.ParseError
-		switch {
-		case errors.Is(err, io.EOF):
+		row, err := t.rows.Read()
+		if errors.Is(err, io.EOF) {
 			return
-		case errors.As(err, &bad) && bad.Line > bad.StartLine:
-			p.problem(lines+bad.StartLine, "%w: %w, which reaches to line %d", ErrNoEntry, bad.Err, lines+bad.Line)
-			continue
-		case errors.As(err, &bad):
-			p.problem(lines+bad.Line, "%w: %w", ErrNoEntry, bad.Err)
+		}
+		var bad *csv.ParseError
+		if errors.As(err, &bad) {
+			p.invalid(t.above+bad.StartLine, "", "%w", bad.Err)
 			continue
 		}
-		line, _ := r.FieldPos(0)
-		line += lines
+		line, _ := t.rows.FieldPos(0)
+		line += t.above
 		switch {
-		case len(record) <= name:
-			p.problem(line, "%w: too few columns", ErrNoEntry)
-		case len(record) > len(header):
-			p.problem(line, "%w: too many columns; a password with a comma stands in double quotes", ErrNoEntry)
+		case !slices.ContainsFunc(row, func(cell string) bool { return strings.TrimSpace(cell) != "" }):
+		case len(row) <= name:
+			p.invalid(line, "", "too few columns")
+		case len(row) > len(t.header):
+			p.invalid(line, "", "more columns than the header; put a password with a %s in double quotes", commaName(t.rows.Comma))
 		default:
-			p.addFields(line, record[name], field(record, password), field(record, hash))
+			passwordCell, hashCell := cell(row, password), cell(row, hash)
+			if password >= 0 && passwordCell == nil && hashCell == nil && !p.options.Generate {
+				passwordCell = new(string) // an empty password, as in a list of lines
+			}
+			p.add(line, row[name], passwordCell, hashCell)
 		}
 	}
 }
 
-// field returns a column of the record, nil if it is missing or empty.
-func field(record []string, column int) *string {
-	if column < 0 || len(record) <= column || record[column] == "" {
+// cell returns a cell of the row, nil if it is empty or missing.
+func cell(row []string, column int) *string {
+	if column < 0 || column >= len(row) || row[column] == "" {
 		return nil
 	}
-	return &record[column]
+	return &row[column]
+}
+
+func commaName(comma rune) string {
+	switch comma {
+	case ',':
+		return "comma"
+	case ';':
+		return "semicolon"
+	case '\t':
+		return "tab"
+	}
+	return string(comma)
 }

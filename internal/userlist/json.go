@@ -1,156 +1,164 @@
 package userlist
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
-	"regexp"
-	"slices"
 	"strings"
-	"sync"
-	"unicode/utf8"
 )
 
-func (p *parser) json(text []byte) {
-	if bytes.HasPrefix(bytes.TrimLeft(text, blanks), []byte("[")) {
-		p.array(text)
-	} else {
-		p.objects(text)
+// json reads an array of objects, one object after the other, or one object whose
+// keys are the names. It stops where the text is not JSON.
+func (p *parser) json(text string) {
+	lines := lineCounter{text: text}
+	d := json.NewDecoder(strings.NewReader(text))
+	isArray := strings.HasPrefix(strings.TrimLeft(text, jsonSpace), "[")
+	between := jsonSpace
+	if isArray {
+		_, _ = d.Token()
+		between = jsonSpace + ","
+	}
+	for first := true; d.More(); first = false {
+		start := lines.skip(d, 0, between)
+		line := lines.at(start)
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			p.invalid(line, "", "not valid JSON; the rest of the list was not read")
+			return
+		}
+		fields, ok := fieldsOf(value, start, &lines)
+		switch {
+		case !ok:
+			p.invalid(line, "", `not an object with a "name"`)
+		case first && !isArray && isMap(fields):
+			p.namesAndPasswords(fields)
+			p.refuseMore(d, &lines)
+			return
+		default:
+			p.object(line, fields)
+		}
+	}
+	if isArray {
+		if _, err := d.Token(); err != nil {
+			p.invalid(lines.at(lines.skip(d, 0, jsonSpace)), "", "the JSON array does not end")
+			return
+		}
+	}
+	p.refuseMore(d, &lines)
+}
+
+// refuseMore refuses what stands behind the end of the list.
+func (p *parser) refuseMore(d *json.Decoder, lines *lineCounter) {
+	line := lines.at(lines.skip(d, 0, jsonSpace))
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		p.invalid(line, "", "more text behind the end of the JSON list")
 	}
 }
 
-// array reads one array of objects, up to where it is broken.
-func (p *parser) array(text []byte) {
-	d := json.NewDecoder(bytes.NewReader(text))
-	lines := lineCounter{text: text}
-	_, _ = d.Token()
+// A field is a key of an object and its value.
+type field struct {
+	key      string
+	value    *string // nil for null
+	isString bool    // or null
+	line     int
+}
+
+// fieldsOf reads an object that starts at an offset of the list. It keeps keys that
+// occur twice, of which json.Unmarshal would silently take the last one.
+func fieldsOf(object json.RawMessage, start int, lines *lineCounter) (fields []field, ok bool) {
+	if object[0] != '{' {
+		return nil, false
+	}
+	d := json.NewDecoder(strings.NewReader(string(object)))
+	_, _ = d.Token() // object is valid JSON, so that nothing below can fail
 	for d.More() {
-		line := lines.at(d.InputOffset(), blanks+",")
-		var object json.RawMessage
-		if d.Decode(&object) != nil {
-			p.problem(line, "%w: broken JSON; what follows is not read", ErrNoEntry)
+		f := field{line: lines.at(lines.skip(d, start, jsonSpace+","))}
+		key, _ := d.Token()
+		f.key, _ = key.(string)
+		var value any
+		_ = d.Decode(&value)
+		text, isString := value.(string)
+		f.isString = isString || value == nil
+		if isString {
+			f.value = &text
+		}
+		fields = append(fields, f)
+	}
+	return fields, true
+}
+
+// isMap reports whether the keys of an object are names rather than titles.
+func isMap(fields []field) bool {
+	for _, f := range fields {
+		if isOneOf(nameTitles, f.key) || isOneOf(passwordTitles, f.key) || isOneOf(hashTitles, f.key) {
+			return false
+		}
+	}
+	return len(fields) > 0
+}
+
+// namesAndPasswords reads an object such as {"elton": "d0cker"}.
+func (p *parser) namesAndPasswords(fields []field) {
+	for _, f := range fields {
+		if !f.isString {
+			p.invalid(f.line, f.key, `its value is not a string; a list of objects has a "name" in each`)
+			continue
+		}
+		p.add(f.line, f.key, f.value, nil)
+	}
+}
+
+// object reads an object such as {"name": "elton", "password": "d0cker"}.
+func (p *parser) object(line int, fields []field) {
+	var name, password, hash *string
+	for _, f := range fields {
+		var target **string
+		title := strings.ToLower(f.key)
+		switch {
+		case isOneOf(nameTitles, f.key):
+			target, title = &name, "name"
+		case isOneOf(passwordTitles, f.key):
+			target = &password
+		case isOneOf(hashTitles, f.key):
+			target = &hash
+		default:
+			continue
+		}
+		switch {
+		case !f.isString:
+			p.invalid(line, "", "the %s is not a string", title)
+			return
+		case *target != nil:
+			p.invalid(line, "", "two values for the %s", title)
 			return
 		}
-		p.object(line, object)
+		*target = f.value
 	}
-	if _, err := d.Token(); err != nil {
-		p.problem(lines.at(d.InputOffset(), blanks), "%w: the JSON array does not end", ErrNoEntry)
+	if name == nil {
+		p.invalid(line, "", `no "name"`)
 		return
 	}
-	line := lines.at(d.InputOffset(), blanks)
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		p.problem(line, "%w: more behind the end of the JSON array; put all in one", ErrNoEntry)
-	}
+	p.add(line, *name, password, hash)
 }
 
-// objects reads one object after the other. Behind a broken one it goes on with the
-// next line, as mostly each has its own.
-func (p *parser) objects(text []byte) {
-	lines := lineCounter{text: text}
-	d, begin := json.NewDecoder(bytes.NewReader(text)), int64(0)
-	for {
-		line := lines.at(begin+d.InputOffset(), blanks)
-		var object json.RawMessage
-		err := d.Decode(&object)
-		switch {
-		case err == nil:
-			p.object(line, object)
-			continue
-		case errors.Is(err, io.EOF):
-			return
-		}
-		p.problem(line, "%w: broken JSON", ErrNoEntry)
-		_, rest, _ := bytes.Cut(text[lines.from:], []byte{'\n'})
-		d, begin = json.NewDecoder(bytes.NewReader(rest)), int64(len(text)-len(rest))
-	}
-}
+const jsonSpace = " \t\r\n"
 
-// object reads one entry. What is not Unicode would become U+FFFD in the decoder,
-// and so another name or password.
-func (p *parser) object(line int, text json.RawMessage) {
-	fields, err := fieldsOf(text)
-	switch {
-	case !utf8.Valid(text):
-		p.problem(line, "%w: it is not UTF-8", ErrNoEntry)
-	case isHalved(text):
-		p.problem(line, "%w: a \\u escape in it is half a character", ErrNoEntry)
-	case err != nil:
-		p.problem(line, "%w: %w", ErrNoEntry, err)
-	case fields.name == nil:
-		p.problem(line, "%w: no \"name\"", ErrNoEntry)
-	default:
-		p.addFields(line, *fields.name, fields.password, fields.hash)
-	}
-}
-
-// jsonFields are those of an object that matter; nil for one that it has not, or
-// that is null.
-type jsonFields struct{ name, password, hash *string }
-
-var errNoObject = errors.New(`no JSON object with the strings "name" and "password"`)
-
-// fieldsOf goes through an object itself, as json.Unmarshal takes the last of two
-// values for one field without a word.
-func fieldsOf(object json.RawMessage) (fields jsonFields, err error) {
-	d := json.NewDecoder(bytes.NewReader(object))
-	if begin, _ := d.Token(); begin != json.Delim('{') {
-		return fields, errNoObject
-	}
-	for d.More() {
-		key, _ := d.Token()
-		title, _ := key.(string)
-		var field **string
-		switch {
-		case isOne(nameTitles, title):
-			field = &fields.name
-		case isOne(passwordTitles, title):
-			field = &fields.password
-		case isOne(hashTitles, title):
-			field = &fields.hash
-		default:
-			var other json.RawMessage
-			_ = d.Decode(&other)
-			continue
-		}
-		if *field != nil {
-			return fields, fmt.Errorf("two values for its %s; leave one", strings.ToLower(title))
-		}
-		if d.Decode(field) != nil {
-			return fields, errNoObject
-		}
-	}
-	return fields, nil
-}
-
-// jsonEscape is any escape of JSON. Its group is half a character: a surrogate
-// without the other.
-var jsonEscape = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?i)\\(?:ud[89ab]..\\ud[c-f]..|(ud[89a-f])|.)`)
-})
-
-func isHalved(text []byte) bool {
-	return slices.ContainsFunc(jsonEscape().FindAllSubmatchIndex(text, -1), func(at []int) bool { return at[2] >= 0 })
-}
-
-// blanks are those of JSON.
-const blanks = " \t\r\n"
-
-// A lineCounter tells the line of what follows, for offsets that only grow.
+// A lineCounter turns offsets of a text, which must not decrease, into line numbers.
 type lineCounter struct {
-	text []byte
-	from int
-	line int
+	text    string
+	counted int // bytes
+	ends    int // of lines among them
 }
 
-// at skips what stands between before it counts.
-func (c *lineCounter) at(offset int64, between string) int {
-	rest := c.text[offset:]
-	to := len(c.text) - len(bytes.TrimLeft(rest, between))
-	if to > c.from {
-		c.line += bytes.Count(c.text[c.from:to], []byte{'\n'})
-		c.from = to
-	}
-	return c.line + 1
+// skip returns the offset of what d reads next, behind the characters that stand
+// between. The text of d starts at an offset of the list.
+func (c *lineCounter) skip(d *json.Decoder, start int, between string) int {
+	rest := c.text[start+int(d.InputOffset()):]
+	return len(c.text) - len(strings.TrimLeft(rest, between))
+}
+
+func (c *lineCounter) at(offset int) int {
+	c.ends += strings.Count(c.text[c.counted:offset], "\n")
+	c.counted = offset
+	return c.ends + 1
 }

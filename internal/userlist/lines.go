@@ -1,43 +1,76 @@
 package userlist
 
 import (
+	"cmp"
+	"path/filepath"
+	"slices"
 	"strings"
 
-	"github.com/registryctl/registryctl/htpasswd"
+	"github.com/registryctl/registryctl/internal/crypt"
+	"github.com/registryctl/registryctl/internal/record"
 )
 
-// allLines reads a text of lines.
-func (p *parser) allLines(text []byte) { p.lines(text, 0) }
-
-// loneReturn is why a text is not read that seems to hold no users, or fewer.
-const loneReturn = "a carriage return alone ends no line; LF or CRLF does"
-
-// lines reads lines, before which there are n others.
-func (p *parser) lines(text []byte, n int) {
-	for line := range strings.Lines(string(text)) {
+// lines reads a list of lines, among them an htpasswd file.
+func (p *parser) lines(text string) {
+	if p.refuseLoneCR(text) {
+		return
+	}
+	n := 0
+	for line := range strings.Lines(text) {
 		n++
-		if ended, ok := strings.CutSuffix(line, "\n"); ok {
-			line = strings.TrimSuffix(ended, "\r")
-		}
-		if strings.TrimSpace(line) == "" {
-			continue
-		}
-		if line[0] == '#' {
-			if strings.Contains(line, "\r") { // and perhaps users behind it
-				p.problem(n, "%w: "+loneReturn, ErrNoEntry)
-			}
-			continue
-		}
-		name, password, ok := strings.Cut(line, ":")
+		line = strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
+		r, kind := record.Parse(line)
+		name, value, _ := strings.Cut(line, ":") // with the whitespace around them, so that it is refused
+		first, _, _ := strings.Cut(r.Hash, ":")
 		switch {
-		case !ok && strings.ContainsAny(name, ",;"): // a password would become part of a name
-			p.problem(n, "%w: no colon but a comma or semicolon; CSV has commas, and a header with \"name\"", ErrNoEntry)
-		case !ok:
-			p.add(n, name, nil, false)
-		case strings.HasPrefix(password, " ") || strings.HasPrefix(password, "\t"):
-			p.problem(n, "%w: a blank stands before it; if that is part of it, take CSV or JSON", htpasswd.ErrInvalidPassword)
+		case kind == record.Comment:
+		case kind == record.Malformed && strings.ContainsAny(line, ",;\t"): // a password would become part of a name
+			p.invalid(n, "", `no colon; CSV needs a header such as "name,password"`)
+		case kind == record.Malformed:
+			p.add(n, name, nil, nil)
+		case first != value && beginsAsHash(first): // an htpasswd file may have whitespace or a third field there
+			p.add(n, name, &first, nil)
 		default:
-			p.add(n, name, &password, false)
+			p.add(n, name, &value, nil)
 		}
 	}
+	p.refuseDESCrypt()
+}
+
+// refuseLoneCR refuses a text with a carriage return that does not belong to a line
+// ending: it would hide all users but the first.
+func (p *parser) refuseLoneCR(text string) bool {
+	for rest := text; ; {
+		i := strings.IndexByte(rest, '\r')
+		switch {
+		case i < 0:
+			return false
+		case !strings.HasPrefix(rest[i+1:], "\n"):
+			line := 1 + strings.Count(text[:len(text)-len(rest)+i], "\n")
+			p.invalid(line, "", "a carriage return alone does not end a line; use LF or CRLF")
+			return true
+		}
+		rest = rest[i+2:]
+	}
+}
+
+// refuseDESCrypt refuses what may be hashes of the old crypt(3) in an htpasswd file.
+// Nothing tells them from passwords of 13 characters, except that the list is called
+// an htpasswd file or has other hashes.
+func (p *parser) refuseDESCrypt() {
+	if !p.hasHashes && !strings.EqualFold(filepath.Ext(p.options.Name), ".htpasswd") {
+		return
+	}
+	for i := range p.list.Users {
+		u := &p.list.Users[i]
+		switch scheme, _ := crypt.Scan(string(u.Password)); {
+		case scheme != crypt.DESCrypt:
+		case p.options.SkipUnsupported:
+			u.Password, u.Skip = nil, true
+		default:
+			p.invalid(u.Line, u.Name, "this may be a hash by %s, which the registry does not accept; "+
+				"if it is a password, use CSV or JSON; --skip-unsupported leaves such users out", scheme)
+		}
+	}
+	slices.SortStableFunc(p.problems, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
 }

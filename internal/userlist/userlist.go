@@ -1,243 +1,274 @@
-// Package userlist reads the lists from which users are provisioned: lines of
-// name:password, CSV with a header, JSON. It tells every entry that is wrong,
-// with its line.
+// Package userlist reads lists of users to import: lines of name:password, CSV
+// with a header, or JSON. It reports every bad entry with its line.
 package userlist
 
 import (
-	"bytes"
-	"cmp"
-	"encoding/csv"
 	"errors"
 	"fmt"
-	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
-	"sync"
+	"unicode/utf8"
 
 	"github.com/registryctl/registryctl/htpasswd"
 	"github.com/registryctl/registryctl/internal/charset"
+	"github.com/registryctl/registryctl/internal/crypt"
 )
 
-// A User is one entry of a list: with a password, a hash made elsewhere, or
-// neither.
+// A Format is the format of a list.
+type Format string
+
+// The formats of a list. Lines are name:password, and so is an htpasswd file.
+const (
+	Lines Format = "lines"
+	CSV   Format = "csv"
+	JSON  Format = "json"
+)
+
+// Options say how [Parse] reads a list.
+type Options struct {
+	Name            string // of the file, from which Parse guesses the format; may be empty
+	Format          Format // "" to guess it
+	Generate        bool   // accept users who have neither a password nor a hash
+	SkipUnsupported bool   // mark users whose hash is not bcrypt, instead of refusing the list
+}
+
+// A User is one entry of a list. It has a password, a bcrypt hash, or neither.
 type User struct {
 	Line     int // counted from 1
 	Name     string
 	Password []byte        // nil if there is none
-	Hash     htpasswd.Hash // bcrypt, or the zero Hash
+	Hash     htpasswd.Hash // the zero Hash if there is none
+	Skip     bool          // the list has a hash of an unsupported scheme
 }
 
-// HasHash reports whether the entry brings a hash instead of a password.
+// A List is the users of a list, each of them once.
+type List struct {
+	Users []User // in the order of the list
+	index map[string]int
+}
+
+// Index returns where in Users the user is; ok is false for a user who is not listed.
+func (l List) Index(name string) (i int, ok bool) {
+	i, ok = l.index[name]
+	return i, ok
+}
+
+// HasHash reports whether the entry has a hash instead of a password.
 func (u User) HasHash() bool { return u.Hash.Scheme() == htpasswd.Bcrypt }
 
-// ErrNoEntry is the reason of an entry that cannot be read at all, or whose hash
-// the registry does not take. The other reasons are htpasswd.ErrInvalidUser,
-// htpasswd.ErrInvalidPassword and htpasswd.ErrUserExists.
-var ErrNoEntry = errors.New("not an entry")
+// ErrInvalidEntry is the reason for an entry that cannot be read, or whose hash
+// the registry does not accept. The other reasons are [htpasswd.ErrInvalidUser],
+// [htpasswd.ErrInvalidPassword] and [htpasswd.ErrUserExists].
+var ErrInvalidEntry = errors.New("invalid entry")
 
-// A Problem is an entry that is wrong. It holds no password and no text of the list.
+// A Problem is a bad entry. It holds no password, no hash and no text of the list
+// but the name of the user.
 type Problem struct {
-	Line   int
-	Err    error
-	before int // users that are listed before it, to tell the entries of one line apart
+	Line int
+	User string // as it can be shown: escaped, "[hidden]" if it holds a hash, "" if it is not known
+	Err  error
 }
 
-// The formats of a list.
-const (
-	Lines = "lines"
-	CSV   = "csv"
-	JSON  = "json"
-)
-
-// The titles of what an entry has, in CSV and JSON, in any case of letters.
-var (
-	nameTitles     = []string{"name", "user", "username"}
-	passwordTitles = []string{"password"}
-	hashTitles     = []string{"hash"}
-)
-
-func isOne(titles []string, title string) bool {
-	return slices.Contains(titles, strings.ToLower(title))
+// String describes the problem without its line, such as
+// `user "elton": invalid password: it is empty`.
+func (p Problem) String() string {
+	if p.User == "" {
+		return p.Err.Error()
+	}
+	return fmt.Sprintf("user %s: %v", p.User, p.Err)
 }
 
-// Guess returns the format of a list by the extension of its name, else by how
-// it begins. It is empty for nothing but names under a first line such as "name":
-// that may be the header of CSV or, in lines, a user, who would be lost.
-func Guess(name string, text []byte) string {
-	switch strings.ToLower(filepath.Ext(name)) {
-	case ".csv":
-		return CSV
-	case ".json", ".jsonl", ".ndjson":
-		return JSON
-	case ".txt", ".htpasswd":
-		return Lines
+// An Error holds every problem of a list, at least one, in the order of the list.
+type Error struct{ Problems []Problem }
+
+// Error describes the first problem and says how many there are.
+func (e *Error) Error() string {
+	first := e.Problems[0]
+	if n := len(e.Problems); n > 1 {
+		return fmt.Sprintf("line %d: %v (the first of %d bad entries)", first.Line, first, n)
 	}
-	if decoded, err := charset.Decode(text); err == nil {
-		text = decoded
-	}
-	begin := bytes.TrimSpace(text)
-	if len(begin) > 0 && (begin[0] == '{' || begin[0] == '[') {
-		return JSON
-	}
-	rest := skipType(begin)
-	first, _, _ := bytes.Cut(rest, []byte("\n"))
-	header, err := csv.NewReader(bytes.NewReader(first)).Read()
-	switch {
-	case err != nil || column(header, nameTitles) < 0:
-		return Lines
-	case len(header) > 1 || len(rest) < len(begin) || rest[0] == '"': // no list of lines begins like that
-		return CSV
-	case bytes.IndexByte(rest, ':') >= 0:
-		return Lines
-	}
-	return ""
+	return fmt.Sprintf("line %d: %v", first.Line, first)
 }
 
-// Parse reads a list in the given format. An entry with neither a password nor a
-// hash is a problem unless the list may be of names alone. The problems are in the
-// order of the list. Where there are any the users are of no use: some are missing,
-// some are there twice.
-func Parse(text []byte, format string, namesAlone bool) (users []User, problems []Problem) {
-	p := &parser{namesAlone: namesAlone}
-	text, err := charset.Decode(text)
+// Unwrap returns the reason of the first problem.
+func (e *Error) Unwrap() error { return e.Problems[0].Err }
+
+// Parse reads a list. If any entry is bad, the error is an [*Error] with all of
+// them, and the List is empty. A list of another format than it can read gives
+// a [FormatError].
+func Parse(text string, o Options) (List, error) {
+	text, err := decode(text)
 	if err != nil {
-		p.problem(1, "%w: %w", ErrNoEntry, err)
-		return nil, p.problems
+		return List{}, err
 	}
-	switch format {
+	if o.Format == "" {
+		if o.Format, err = Guess(o.Name, text); err != nil {
+			return List{}, err
+		}
+	}
+	room := min(strings.Count(text, "\n"), len(text)/64) // enough for a list of hashes
+	p := parser{options: o, list: List{make([]User, 0, room), make(map[string]int, room)}}
+	switch o.Format {
 	case CSV:
 		p.csv(text)
 	case JSON:
 		p.json(text)
 	default:
-		p.allLines(text)
+		p.lines(text)
 	}
-	p.refuseTwice()
-	return p.users, p.problems
+	if len(p.problems) > 0 {
+		return List{}, &Error{p.problems}
+	}
+	return p.list, nil
 }
 
+// decode returns text as UTF-8 without a byte order mark.
+func decode(text string) (string, error) {
+	if strings.HasPrefix(text, "PK\x03\x04") {
+		return "", ErrWorkbook
+	}
+	for _, mark := range []string{"\uFEFF", "\xFF\xFE", "\xFE\xFF"} {
+		if !strings.HasPrefix(text, mark) {
+			continue
+		}
+		decoded, err := charset.Decode([]byte(text))
+		if err != nil {
+			return "", ErrBrokenUTF16
+		}
+		text = string(decoded)
+		break
+	}
+	if strings.Contains(text, "\x00") {
+		return "", ErrBinary
+	}
+	return text, nil
+}
+
+// A parser collects the users and the problems of a list.
 type parser struct {
-	namesAlone bool
-	users      []User
-	problems   []Problem
+	options  Options
+	list     List
+	problems []Problem
+
+	hasHashes bool
 }
 
-func (p *parser) problem(line int, format string, args ...any) {
-	p.problems = append(p.problems, Problem{line, fmt.Errorf(format, args...), len(p.users)})
+// problem notes a bad entry. An empty name is one that must not be shown.
+func (p *parser) problem(line int, name string, err error) {
+	p.problems = append(p.problems, Problem{line, shown(name), err})
 }
 
-// add notes an entry; value is its password, or a hash in its place, nil if it
-// has neither. One that says it is a hash has to be: taken for a password, any
-// other than bcrypt's would let in whoever has read the old file.
-func (p *parser) add(line int, name string, value *string, isHash bool) {
-	err := htpasswd.ValidateUser(name)
+func (p *parser) invalid(line int, name, format string, args ...any) {
+	p.problem(line, name, invalid(format, args...))
+}
+
+func invalid(format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{ErrInvalidEntry}, args...)...)
+}
+
+// shown returns name as messages show it. A name that is not valid may be more of
+// the line than the name; it is not shown if it looks like several fields.
+func shown(name string) string {
+	switch {
+	case name == "" || len(name) > htpasswd.MaxUserBytes:
+		return ""
+	case crypt.HoldsHash(name):
+		return crypt.Hidden
+	case htpasswd.ValidateUser(name) != nil && strings.ContainsAny(name, "\t,;"):
+		return ""
+	}
+	return fmt.Sprintf("%q", name)
+}
+
+// add adds a user with a password, a hash, or neither: nil stands for what the list
+// does not have.
+func (p *parser) add(line int, name string, password, hash *string) {
 	u := User{Line: line, Name: name}
+	err := p.checkName(name)
 	switch {
 	case err != nil:
-	case value == nil && !p.namesAlone:
-		err = fmt.Errorf("%w: no password; --generate makes one for who is new", ErrNoEntry)
-	case value == nil:
-	case isHash || looksHashed(*value):
-		err = u.takeHash(*value)
-	default:
-		err = u.takePassword(*value)
+	case password != nil && hash != nil:
+		err = invalid("both a password and a hash")
+	case hash != nil:
+		err = p.setHash(&u, *hash)
+	case password != nil:
+		err = p.setPassword(&u, *password)
+	case !p.options.Generate:
+		// What seems to be the name may be a password, and is not shown.
+		name, err = "", invalid("no password; --generate makes one for a new user")
 	}
 	if err != nil {
-		p.problem(line, "%w", err)
+		p.problem(line, name, err)
 		return
 	}
-	p.users = append(p.users, u)
+	p.list.index[name] = len(p.list.Users)
+	p.list.Users = append(p.list.Users, u)
 }
 
-// takePassword refuses more than one line: nobody can type that, and it is what is
-// left of a list in which a carriage return alone ends a line.
-func (u *User) takePassword(value string) error {
-	if strings.ContainsAny(value, "\r\n") {
-		return fmt.Errorf("%w: it has more than one line", htpasswd.ErrInvalidPassword)
+// checkName checks that a name is valid and not listed before.
+func (p *parser) checkName(name string) error {
+	if err := htpasswd.ValidateUser(name); err != nil {
+		return err
 	}
-	u.Password = []byte(value)
-	return htpasswd.ValidatePassword(u.Password)
-}
-
-func (u *User) takeHash(value string) error {
-	h, err := htpasswd.ParseHash(value)
-	if err != nil || h.Scheme() != htpasswd.Bcrypt {
-		return fmt.Errorf("%w: the registry accepts no hash but bcrypt, and this is %s", ErrNoEntry, describe(value, h))
+	if strings.ContainsRune(name, utf8.RuneError) {
+		return fmt.Errorf("%w: %s", htpasswd.ErrInvalidUser, lostCharacter)
 	}
-	u.Hash = h
+	if first, ok := p.list.Index(name); ok {
+		return fmt.Errorf("%w in the list: also on line %d", htpasswd.ErrUserExists, p.list.Users[first].Line)
+	}
 	return nil
 }
 
-// hashLike is what begins like a hash, of whatever scheme: also one with something
-// before it that has got there on the way, such as a quote, a blank, or a second
-// "$" from a compose file. Nobody chooses such a password. It is compiled when it is
-// wanted, as the program has to start fast.
-var hashLike = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^[\s"'\\]*(?:` +
-		`(?i:\{[a-z0-9.-]*(?:sha|crypt|md5|plain|pbkdf2|argon2)[a-z0-9.-]*\})|` +
-		`\${1,2}(?:1|2[a-zA-Z]?|5|6|7|g?y|md5|apr1|sha1|scrypt|argon2[a-z]*|pbkdf2[a-z0-9-]*|[PH])[$\\])`)
-})
-
-func looksHashed(value string) bool {
-	isBcrypt := len(value) > 4 && value[:2] == "$2" && value[3] == '$' // soon said of a million
-	return isBcrypt || hashLike().MatchString(value)
+// setPassword gives u a password, or the hash that is in its place.
+func (p *parser) setPassword(u *User, value string) error {
+	if _, _, isBcrypt := crypt.ParseBcrypt(value); isBcrypt || beginsAsHash(value) {
+		return p.setHash(u, value)
+	}
+	u.Password = []byte(value)
+	return validatePassword(value)
 }
 
-// describe says what is wrong with a hash that is not whole, or not bcrypt's.
-func describe(value string, h htpasswd.Hash) string {
+// setHash gives u a hash, which is never taken for a password.
+func (p *parser) setHash(u *User, value string) error {
+	p.hasHashes = true
+	if h, err := htpasswd.ParseHash(value); err == nil && h.Scheme() == htpasswd.Bcrypt {
+		u.Hash = h
+		return nil
+	}
+	if cost, _, ok := crypt.ParseBcrypt(value); ok && cost > htpasswd.MaxCost {
+		return invalid("the hash has cost %d, and %d is the highest supported", cost, htpasswd.MaxCost)
+	}
+	scheme, n := crypt.Scan(value)
+	isWhole := scheme != "" && n == len(value)
 	switch {
-	case h.Scheme() != "":
-		return string(h.Scheme())
+	case strings.HasPrefix(value, "!") && p.options.SkipUnsupported:
+		u.Skip = true
+		return nil
+	case strings.HasPrefix(value, "!"):
+		return invalid("the user is disabled; --skip-unsupported leaves such users out")
 	case strings.Contains(value, "$$"):
-		return "one with each $ twice, as only a compose file has them"
+		return invalid("a hash with each $ doubled, as in a Compose file; write each $ once")
+	case !isWhole && (strings.Contains(value, "$2") || !beginsAsHash(value)):
+		return invalid("the hash is cut or damaged")
+	case p.options.SkipUnsupported:
+		u.Skip = true
+		return nil
+	case !isWhole:
+		scheme = "of another scheme"
 	}
-	return "cut or damaged, or of another scheme"
+	return invalid("the hash is %s, and the registry accepts only bcrypt; --skip-unsupported leaves such users out", scheme)
 }
 
-// refuseTwice makes a problem of a name that is listed again: which password is
-// meant is not known.
-func (p *parser) refuseTwice() {
-	if ascend(p.users) {
-		return
-	}
-	seen := make(map[string]int)
-	first := make(map[int]int)
-	for i, u := range p.users {
-		if before, ok := seen[u.Name]; ok {
-			first[i] = before
-			continue
-		}
-		seen[u.Name] = i
-	}
-	for again, before := range first {
-		err := fmt.Errorf("%w: the same name is on line %d", htpasswd.ErrUserExists, p.users[before].Line)
-		p.problems = append(p.problems, Problem{p.users[again].Line, err, again})
-	}
-	slices.SortStableFunc(p.problems, func(a, b Problem) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.before, b.before))
-	})
-}
+const lostCharacter = "it has U+FFFD, which stands for a character that could not be converted"
 
-// ascend reports whether each name comes after the one before: in a sorted list
-// none can be there twice.
-func ascend(users []User) bool {
-	for i := 1; i < len(users); i++ {
-		if users[i-1].Name >= users[i].Name {
-			return false
-		}
-	}
-	return true
-}
-
-// addFields is add where the hash has a field of its own.
-func (p *parser) addFields(line int, name string, password, hash *string) {
+func validatePassword(password string) error {
+	reason := ""
 	switch {
-	case password != nil && hash != nil:
-		p.problem(line, "%w: both a password and a hash", ErrNoEntry)
-	case hash != nil:
-		p.add(line, name, hash, true)
+	case strings.ContainsAny(password, "\r\n"):
+		reason = "it has more than one line"
+	case strings.ContainsRune(password, utf8.RuneError) && utf8.ValidString(password):
+		reason = lostCharacter
 	default:
-		p.add(line, name, password, false)
+		return htpasswd.ValidatePassword([]byte(password))
 	}
+	return fmt.Errorf("%w: %s", htpasswd.ErrInvalidPassword, reason)
 }

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const root = "../.."
+
+// goFiles returns the Go files of the repository, by their slash-separated paths in it.
+func goFiles(t *testing.T) (files []string) {
+	t.Helper()
+	for _, dir := range []string{"cmd", "htpasswd", "internal"} {
+		require.NoError(t, filepath.WalkDir(filepath.Join(root, dir), func(path string, _ fs.DirEntry, err error) error {
+			if filepath.Ext(path) == ".go" {
+				path, err = filepath.Rel(root, path)
+				files = append(files, filepath.ToSlash(path))
+			}
+			return err
+		}))
+	}
+	return files
+}
+
+func document(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, ".github", name))
+	require.NoError(t, err)
+	return string(text)
+}
+
+// Every package has a row in the table of CONTRIBUTING.md, and every row a package.
+func TestContributingListsThePackages(t *testing.T) {
+	// Packages that are about to be added or removed.
+	changing := []string{"internal/access", "internal/tokens", "internal/hugepages", "internal/names"}
+	var packages, rows []string
+	for _, file := range goFiles(t) {
+		packages = append(packages, file[:strings.LastIndex(file, "/")])
+	}
+	for _, m := range regexp.MustCompile("(?m)^\\| `((?:cmd|htpasswd|internal)[^`]*)` \\|").FindAllStringSubmatch(document(t, "CONTRIBUTING.md"), -1) {
+		rows = append(rows, m[1])
+	}
+	for _, list := range []*[]string{&packages, &rows} {
+		slices.Sort(*list)
+		*list = slices.DeleteFunc(slices.Compact(*list), func(dir string) bool { return slices.Contains(changing, dir) })
+	}
+	assert.Equal(t, packages, rows)
+}
+
+// Every test that SECURITY.md names as evidence exists.
+func TestSecurityNamesTests(t *testing.T) {
+	var tests strings.Builder
+	for _, file := range goFiles(t) {
+		if strings.HasSuffix(file, "_test.go") {
+			text, err := os.ReadFile(filepath.Join(root, file))
+			require.NoError(t, err)
+			tests.Write(text)
+		}
+	}
+	named := regexp.MustCompile("`(Test[A-Za-z]+)`").FindAllStringSubmatch(document(t, "SECURITY.md"), -1)
+	require.NotEmpty(t, named)
+	for _, m := range named {
+		assert.Contains(t, tests.String(), "func "+m[1]+"(t *testing.T)")
+	}
+}

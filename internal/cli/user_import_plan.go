@@ -1,0 +1,118 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/registryctl/registryctl/htpasswd"
+	"github.com/registryctl/registryctl/internal/userlist"
+)
+
+// An importAction is what an import does for one user.
+type importAction byte
+
+const (
+	importKeep   importAction = iota // the user is as listed
+	importAdd                        // the user is new
+	importUpdate                     // the user gets another hash
+	importRemove                     // the user is not listed
+	importSkip                       // the list has a hash that the registry does not accept
+)
+
+// String returns the action as the JSON output has it.
+func (a importAction) String() string {
+	return [...]string{"keep", "add", "update", "remove", "skip"}[a]
+}
+
+// mark returns the character that stands for the action in the text output.
+func (a importAction) mark() string { return [...]string{"=", "+", "~", "-", "!"}[a] }
+
+// An importStep is what an import does for one user.
+type importStep struct {
+	user    string
+	action  importAction
+	current htpasswd.Hash // in the file, the zero Hash for a new user
+}
+
+// importSteps returns what makes the file match the list: a step for each listed
+// user, in the order of the list, and then, to prune, one for each user to remove.
+//
+// A user with a password and without a hash gets another hash. Who has neither only
+// has to exist, and so has a user whose password was generated for the list: another
+// edit may have added the user since.
+func importSteps(list userlist.List, generated map[string]bool, f *htpasswd.File, prune bool) []importStep {
+	steps := make([]importStep, len(list.Users))
+	exists := make([]bool, len(list.Users))
+	for e := range f.All() {
+		i, listed := list.Index(e.User)
+		if !listed {
+			continue
+		}
+		steps[i].current, exists[i] = e.Hash, true // of several lines the last one counts
+		if before, disabled := e.Hash.Disabled(); disabled {
+			steps[i].current = before // an edit keeps the user disabled
+		}
+	}
+	for i, u := range list.Users {
+		step := &steps[i]
+		step.user = u.Name
+		switch {
+		case u.Skip:
+			step.action = importSkip
+		case !exists[i]:
+			step.action = importAdd
+		case generated[u.Name], u.Password == nil && !u.HasHash():
+			step.action = importKeep
+		case !u.HasHash() || !u.Hash.Equal(step.current):
+			step.action = importUpdate
+		}
+	}
+	if !prune {
+		return steps
+	}
+	for user := range f.Users() {
+		if _, listed := list.Index(user); !listed {
+			steps = append(steps, importStep{user: user, action: importRemove})
+		}
+	}
+	return steps
+}
+
+// importChanges returns the edit for the steps, the first of which belong to the
+// users of the list.
+func importChanges(list userlist.List, steps []importStep) ([]htpasswd.Change, error) {
+	changes := make([]htpasswd.Change, 0, countImport(steps).changes())
+	for i, step := range steps {
+		switch step.action {
+		case importRemove:
+			changes = append(changes, htpasswd.Change{User: step.user, Remove: true})
+		case importAdd, importUpdate:
+			if !list.Users[i].HasHash() { // existed when passwords were generated
+				return nil, fmt.Errorf("user %q was removed by another edit; run the import again", step.user)
+			}
+			changes = append(changes, htpasswd.Change{User: step.user, Hash: list.Users[i].Hash})
+		}
+	}
+	return changes, nil
+}
+
+// An importCount is how many users get each action.
+type importCount [importSkip + 1]int
+
+func countImport(steps []importStep) (n importCount) {
+	for _, step := range steps {
+		n[step.action]++
+	}
+	return n
+}
+
+// changes returns how many users are changed.
+func (n importCount) changes() int { return n[importAdd] + n[importUpdate] + n[importRemove] }
+
+// String is such as "2 added, 0 updated, 0 removed, 1 unchanged".
+func (n importCount) String() string {
+	text := fmt.Sprintf("%d added, %d updated, %d removed, %d unchanged", n[importAdd], n[importUpdate], n[importRemove], n[importKeep])
+	if n[importSkip] > 0 {
+		text += fmt.Sprintf(", %d skipped", n[importSkip])
+	}
+	return text
+}

@@ -1,0 +1,73 @@
+package userlist
+
+import (
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// A FormatError says why a text is no list that [Parse] can read, and what to use.
+type FormatError string
+
+func (e FormatError) Error() string { return string(e) }
+
+// The reasons for which a whole list is refused.
+const (
+	ErrWorkbook    FormatError = "it is an Excel workbook or a zip archive; save the list as CSV"
+	ErrBinary      FormatError = "it is a binary file; save the list as text: CSV, JSON or lines of name:password"
+	ErrBrokenUTF16 FormatError = "it is malformed UTF-16; save the list as UTF-8"
+	ErrYAML        FormatError = "it is YAML; use CSV, JSON or lines of name:password"
+	ErrAmbiguous   FormatError = "its first line is a CSV header or a user"
+)
+
+// Guess returns the format of a list by the extension of its name, else by how the
+// text begins. The error is [ErrAmbiguous] for a list of names whose first line is
+// "name" or the like: it may be a CSV header, or a user who would be lost.
+func Guess(name, text string) (Format, error) {
+	text, err := decode(text)
+	if err != nil {
+		return "", err
+	}
+	switch strings.ToLower(filepath.Ext(name)) {
+	case ".csv", ".tsv":
+		return CSV, nil
+	case ".json", ".jsonl", ".ndjson":
+		return JSON, nil
+	case ".htpasswd":
+		return Lines, nil
+	case ".yaml", ".yml":
+		return "", ErrYAML
+	}
+	begin := strings.TrimSpace(text)
+	if strings.HasPrefix(begin, "{") || strings.HasPrefix(begin, "[") {
+		return JSON, nil
+	}
+	if yamlStart.MatchString(text) {
+		return "", ErrYAML
+	}
+	t := newTable(begin)
+	switch {
+	case t.has(nameTitles) && (len(t.header) > 1 || t.declared || begin[0] == '"'):
+		return CSV, nil
+	case t.has(nameTitles) && !strings.Contains(text, ":"):
+		return "", ErrAmbiguous
+	}
+	return Lines, nil
+}
+
+// yamlStart matches the first line of YAML that is neither empty nor a comment: a
+// document start, a sequence, or a key over an indented value.
+var yamlStart = regexp.MustCompile(`^(?:[ \t]*(?:#.*)?\r?\n)*(?:---|%YAML|- |[^\s:]+:[ \t]*\r?\n(?:[ \t]*\r?\n)*(?:[ \t]+|- )\S)`)
+
+// hashLike matches the beginning of a hash of any scheme, also of one that was
+// damaged on its way: with each $ doubled or escaped. Nobody chooses such a password.
+var hashLike = regexp.MustCompile(
+	`(?i:\{[a-z0-9.-]*(?:sha|crypt|md5|plain|pbkdf2|argon2)[a-z0-9.-]*\})|` +
+		`\${1,2}(?:1|2[a-zA-Z]?|5|6|7|g?y|md5|apr1|sha1|scrypt|argon2[a-z]*|pbkdf2[a-z0-9-]*|[PH])[$\\]`)
+
+// beginsAsHash reports whether value begins as a hash does, perhaps in quotes, behind
+// whitespace or a backslash, or behind the mark of a disabled user.
+func beginsAsHash(value string) bool {
+	at := hashLike.FindStringIndex(value)
+	return at != nil && strings.Trim(value[:at[0]], " \t\r\n\"'\\!") == ""
+}
