@@ -1,9 +1,17 @@
 package main
 
 import (
+	"fmt"
+	"net"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -73,4 +81,243 @@ func TestFirstMinute(t *testing.T) {
 		assert.Contains(t, said, "unauthorized: authentication required")
 	}
 	require.NoError(t, e.login(address, "elton", "secret"))
+}
+
+// TestReadmeCompose starts the services of the README before there is a user. The
+// registry restarts until there is one, whom the service users adds.
+func TestReadmeCompose(t *testing.T) {
+	testserver.Need(t, "docker-compose")
+	e := startEngine(t)
+	port := freePort(t)
+	address := "localhost:" + port
+	example := strings.Join(readmeLines(t, "yaml", "services:"), "\n")
+	assert.Contains(t, example, "docker compose run --rm users add elton")
+	example = strings.NewReplacer("ghcr.io/registryctl/registryctl", e.registryctlImage(), "registry:3", e.registryImage(),
+		"5000:5000", "127.0.0.1:"+port+":5000").Replace(example)
+	// docker-compose 1 takes a file without a version for one of another kind.
+	require.NoError(t, os.WriteFile(filepath.Join(e.dir, "compose.yaml"), []byte("version: \"3.8\"\n"+example+"\n"), 0o600))
+	compose := "docker-compose -p " + e.name + " -f compose.yaml "
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(e.run("sh", "-c", compose+"logs"))
+		}
+		_, _ = e.run("sh", "-c", compose+"down --timeout 2 --volumes --remove-orphans")
+	})
+
+	e.ok("sh", "-c", compose+"up -d")
+	logs := ""
+	require.Eventually(t, func() bool {
+		logs = e.ok("sh", "-c", compose+"logs --no-color registry")
+		return strings.Contains(logs, "read-only file system")
+	}, time.Minute, 100*time.Millisecond)
+	assert.Contains(t, logs, "failed to open htpasswd path open /auth/registry.htpasswd: read-only file system")
+
+	status, seen := atTerminal(t, testserver.Build(t), e.dir, "sh", "-c", compose+"run --rm users add elton")
+	require.Zero(t, status, seen)
+	assert.Contains(t, seen, `added "elton" to auth/registry.htpasswd`)
+	assert.NotContains(t, seen, "lost with this container")
+	e.awaitRegistry(port)
+	require.NoError(t, e.login(address, "elton", "secret"))
+	e.ok("docker", "push", e.hello(address))
+}
+
+// TestDockerTLS reaches a registry with TLS at an address of this machine that docker
+// takes for another one: the bridge's. Docker and registryctl trust it by the same file.
+func TestDockerTLS(t *testing.T) {
+	e := startEngine(t)
+	needRoot(t)
+	bridge := strings.TrimSpace(e.ok("docker", "network", "inspect", "bridge", "-f", "{{(index .IPAM.Config 0).Gateway}}"))
+	if bridge == "" {
+		bridge = "172.17.0.1"
+	}
+	port := freePort(t)
+	address := bridge + ":" + port
+	trusted := filepath.Join("/etc/docker/certs.d", address)
+	t.Cleanup(func() { _ = os.RemoveAll(trusted) })
+	cert := testserver.NewCertificate(t, net.ParseIP(bridge))
+	file := filepath.Join(e.dir, "auth", "registry.htpasswd")
+	require.NoError(t, os.Mkdir(filepath.Dir(file), 0o700))
+	registryctl(t, "user", "add", "elton", "--hash", hash, "-f", file)
+	e.removed(e.name)
+	e.ok("docker", "run", "-d", "-p", address+":5000", "--name", e.name, "-v", filepath.Dir(file)+":/auth:ro", "-v", filepath.Dir(cert.CertFile)+":/certs:ro",
+		"-e", "REGISTRY_AUTH=htpasswd", "-e", "REGISTRY_AUTH_HTPASSWD_REALM=Registry", "-e", "REGISTRY_AUTH_HTPASSWD_PATH=/auth/registry.htpasswd",
+		"-e", "REGISTRY_HTTP_TLS_CERTIFICATE=/certs/"+filepath.Base(cert.CertFile), "-e", "REGISTRY_HTTP_TLS_KEY=/certs/"+filepath.Base(cert.KeyFile), e.registryImage())
+	password := filepath.Join(e.dir, "password")
+	require.NoError(t, os.WriteFile(password, []byte("secret\n"), 0o600))
+	verify := func() outcome {
+		return run(t, testserver.Build(t), "user", "verify", "elton", "--registry", address, "--password-file", password, "-f", file)
+	}
+
+	var err error
+	require.Eventually(t, func() bool {
+		err = e.login(address, "elton", "secret")
+		return strings.Contains(err.Error(), "x509: certificate signed by unknown authority")
+	}, time.Minute, 100*time.Millisecond, "%v", err)
+	o := verify()
+	assert.Equal(t, 1, o.status)
+	assert.Contains(t, o.stderr, trusted)
+
+	require.NoError(t, os.MkdirAll(trusted, 0o755))
+	copyFile(t, cert.CertFile, filepath.Join(trusted, "ca.crt"))
+	require.NoError(t, e.login(address, "elton", "secret"))
+	o = verify()
+	assert.Zero(t, o.status, o.stderr)
+	hello := e.hello(address)
+	e.ok("docker", "push", hello)
+	e.ok("docker", "rmi", hello)
+	e.ok("docker", "pull", hello)
+}
+
+// TestContainers edits files from inside containers of our image.
+func TestContainers(t *testing.T) {
+	e := startEngine(t)
+	ours, registry := e.registryctlImage(), e.registryImage()
+	// ctl runs registryctl with options of docker run before it.
+	ctl := func(t *testing.T, options []string, args ...string) outcome {
+		t.Helper()
+		return run(t, slices.Concat([]string{"docker", "run", "--rm"}, options, []string{ours}, args)...)
+	}
+	add := []string{"user", "add", "gordon", "--hash", hash}
+	folder := func(t *testing.T, mode os.FileMode) (auth, file string) {
+		t.Helper()
+		auth = filepath.Join(t.TempDir(), "auth")
+		require.NoError(t, os.Mkdir(auth, mode))
+		require.NoError(t, os.Chmod(auth, mode))
+		file = filepath.Join(auth, "registry.htpasswd")
+		require.NoError(t, os.WriteFile(file, []byte(editable), 0o600))
+		return auth, file
+	}
+
+	t.Run("at once", func(t *testing.T) {
+		const each = 12
+		auth, file := folder(t, 0o700)
+		var editors sync.WaitGroup
+		for i := range each {
+			editors.Go(func() {
+				o := ctl(t, []string{"-v", auth + ":/auth"}, "user", "add", fmt.Sprint("container", i), "--hash", hash, "--lock-timeout", "60s")
+				assert.Zero(t, o.status, o.stderr)
+			})
+			editors.Go(func() {
+				registryctl(t, "user", "add", fmt.Sprint("process", i), "--hash", hash, "--lock-timeout", "60s", "-f", file)
+			})
+		}
+		editors.Wait()
+		lines := slices.Sorted(strings.Lines(contents(t, file)))
+		var want []string
+		for i := range each {
+			want = append(want, line(fmt.Sprint("container", i)), line(fmt.Sprint("process", i)))
+		}
+		want = append(want, line("elton"), line("francis"))
+		slices.Sort(want)
+		assert.Equal(t, want, lines)
+		assert.Empty(t, litter(t, file))
+	})
+
+	t.Run("without a mount", func(t *testing.T) {
+		o := ctl(t, nil, add...)
+		assert.Zero(t, o.status)
+		assert.Contains(t, o.stderr, "registryctl: warning: /auth/registry.htpasswd is not on a mount: it is lost with this container\n")
+	})
+
+	t.Run("a single file", func(t *testing.T) {
+		_, file := folder(t, 0o700)
+		mount := []string{"-v", file + ":/auth/registry.htpasswd"}
+		o := ctl(t, mount, add...)
+		assert.Equal(t, outcome{1, "", "registryctl: cannot add \"gordon\": auth/registry.htpasswd is mounted as a single file, which cannot be replaced\n" +
+			"  hint: mount its directory instead, or use --in-place\n"}, withoutWarnings(o))
+		assert.Equal(t, editable, contents(t, file))
+		o = ctl(t, mount, slices.Concat(add, []string{"--in-place"})...)
+		assert.Zero(t, o.status, o.stderr)
+		assert.Equal(t, editable+line("gordon"), contents(t, file))
+		assert.Empty(t, litter(t, file))
+	})
+
+	t.Run("read-only", func(t *testing.T) {
+		auth, file := folder(t, 0o700)
+		mount := []string{"-v", auth + ":/auth:ro"}
+		for _, args := range [][]string{add, slices.Concat(add, []string{"--in-place"})} {
+			assert.Equal(t, outcome{1, "", "registryctl: cannot add \"gordon\": auth/registry.htpasswd is on a read-only file system\n" +
+				"  hint: mount the directory for writing, or edit the file where it comes from\n"}, withoutWarnings(ctl(t, mount, args...)))
+		}
+		assert.Equal(t, editable, contents(t, file))
+		assert.Empty(t, litter(t, file))
+		assert.Equal(t, outcome{0, "elton\nfrancis\n", ""}, ctl(t, mount, "user", "list", "-q"))
+		o := ctl(t, slices.Concat(mount, []string{"--read-only", "--cap-drop", "ALL", "--network", "none"}), "check", "-q")
+		assert.Zero(t, o.status, o.stderr)
+	})
+
+	t.Run("another user", func(t *testing.T) {
+		needRoot(t)
+		auth, file := folder(t, 0o755)
+		for _, want := range []struct {
+			mode    os.FileMode
+			command []string
+			stderr  string
+		}{
+			{0o755, add, ""},
+			{0o700, add, ""},
+			{0o700, []string{"user", "list"}, ""},
+		} {
+			require.NoError(t, os.Chmod(auth, want.mode))
+			o := ctl(t, []string{"-v", auth + ":/auth", "--user", "1000:1000"}, want.command...)
+			t.Logf("%o %q: %+v", want.mode, want.command[:2], o)
+		}
+		assert.Equal(t, editable, contents(t, file))
+	})
+
+	// The registry runs as another user of the group of the file.
+	t.Run("mode", func(t *testing.T) {
+		needRoot(t)
+		dir := t.TempDir()
+		require.NoError(t, os.Chmod(dir, 0o755))
+		auth := filepath.Join(dir, "auth")
+		cmd := exec.Command(testserver.Build(t), "user", "add", "elton", "--hash", hash, "--mode", "0640")
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "REGISTRY_AUTH_HTPASSWD_PATH=")
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		port := freePort(t)
+		e.removed(e.name)
+		e.ok("docker", "run", "-d", "-p", "127.0.0.1:"+port+":5000", "--name", e.name, "--user", "1000:0", "-v", auth+":/auth:ro",
+			"-e", "REGISTRY_AUTH=htpasswd", "-e", "REGISTRY_AUTH_HTPASSWD_REALM=Registry", "-e", "REGISTRY_AUTH_HTPASSWD_PATH=/auth/registry.htpasswd", registry)
+		e.awaitRegistry(port)
+		require.NoError(t, e.login("localhost:"+port, "elton", "secret"))
+	})
+}
+
+// withoutWarnings is an outcome without the lines that warn.
+func withoutWarnings(o outcome) outcome {
+	o.stderr = regexp.MustCompile(`(?m)^registryctl: warning: .*\n`).ReplaceAllString(o.stderr, "")
+	return o
+}
+
+// TestDockerLoginOddNames logs in through the engine's client with what registryctl
+// accepts as names and passwords.
+func TestDockerLoginOddNames(t *testing.T) {
+	e := startEngine(t)
+	file := create(t, "")
+	server := testserver.StartRegistry(t, "registry", testserver.RegistryConfig{Htpasswd: file})
+	add := func(user, password string) {
+		t.Helper()
+		cmd := exec.Command(testserver.Build(t), "user", "add", "--password-stdin", "--cost", "4", "-f", file, "--", user)
+		cmd.Stdin = strings.NewReader(password)
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, "%q: %s", user, out)
+	}
+	for _, user := range []string{
+		"elton@example.com", `EXAMPLE\elton`, "labs/elton", "100%", "%41", `"quoted"`, "it's", "$(id)", "a#b", "?", "&", "a+b", "=", ",", "<elton>", ">", "a b c", "`id`",
+		";", "-elton", "鯨", "\u00e9lan", "e\u0301lan", "🐳", strings.Repeat("n", 64), strings.Repeat("n", 193), strings.Repeat("n", 255),
+	} {
+		add(user, "d0cker123")
+		assert.NoError(t, e.login(server.Addr, user, "d0cker123"), "name %q", user)
+		assert.Error(t, e.login(server.Addr, user, "d0cker124"), "name %q", user)
+	}
+	for i, password := range []string{
+		"$HOME", "${PATH}", "`id`", `"quoted"`, `'quoted'`, `back\slash`, `ends in \`, "!!", "a,b;c", ":::", ":a:b", "%41", "-p", "--help", "@file", "a b  c", "a\tb", "pässword", "p\u00e4ssword",
+		"鯨鯨鯨", "🐳🐳", "a\x1b[31mb", "a\x07b", "#comment", "{\"json\": 1}", "$2y$10$abc", strings.Repeat("p", 71), strings.Repeat("p", 72), "日" + strings.Repeat("p", 69),
+	} {
+		user := fmt.Sprint("user", i)
+		add(user, password)
+		assert.NoError(t, e.login(server.Addr, user, password), "password %q", password)
+	}
 }

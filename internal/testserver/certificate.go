@@ -24,9 +24,9 @@ type Certificate struct {
 	Pool              *x509.CertPool
 }
 
-// NewCertificate makes a self-signed certificate for localhost, 127.0.0.1 and
-// ::1 in a folder that goes with the test.
-func NewCertificate(t testing.TB) *Certificate {
+// NewCertificate makes a self-signed certificate for localhost, 127.0.0.1, ::1 and
+// these addresses, in a directory that is removed with the test.
+func NewCertificate(t testing.TB, addresses ...net.IP) *Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
@@ -35,7 +35,7 @@ func NewCertificate(t testing.TB) *Certificate {
 		SerialNumber:          big.NewInt(now.UnixNano()),
 		Subject:               pkix.Name{CommonName: "localhost"},
 		DNSNames:              []string{"localhost"},
-		IPAddresses:           []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
+		IPAddresses:           append(addresses, net.IPv4(127, 0, 0, 1), net.IPv6loopback),
 		NotBefore:             now.Add(-time.Hour), // clocks differ
 		NotAfter:              now.Add(24 * time.Hour),
 		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
