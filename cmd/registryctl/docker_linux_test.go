@@ -249,19 +249,17 @@ func TestContainers(t *testing.T) {
 	t.Run("another user", func(t *testing.T) {
 		needRoot(t)
 		auth, file := folder(t, 0o755)
-		for _, want := range []struct {
-			mode    os.FileMode
-			command []string
-			stderr  string
-		}{
-			{0o755, add, ""},
-			{0o700, add, ""},
-			{0o700, []string{"user", "list"}, ""},
+		for mode, commands := range map[os.FileMode]map[string][]string{
+			0o755: {`add "gordon"`: add},
+			0o700: {`add "gordon"`: add, "list the users": {"user", "list"}},
 		} {
-			require.NoError(t, os.Chmod(auth, want.mode))
-			o := ctl(t, []string{"-v", auth + ":/auth", "--user", "1000:1000"}, want.command...)
-			t.Logf("%o %q: %+v", want.mode, want.command[:2], o)
+			require.NoError(t, os.Chmod(auth, mode))
+			for what, command := range commands {
+				assert.Equal(t, outcome{1, "", "registryctl: cannot " + what + ": permission denied: auth belongs to user 0\n" +
+					"  hint: run the container with --user 0\n"}, ctl(t, []string{"-v", auth + ":/auth", "--user", "1000:1000"}, command...))
+			}
 		}
+		assert.Zero(t, ctl(t, []string{"-v", auth + ":/auth", "--user", "0"}, "user", "list").status)
 		assert.Equal(t, editable, contents(t, file))
 	})
 

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -150,8 +151,11 @@ func (s fileStore) denied() error {
 	if owner == "" || me == "" {
 		return Fail("edit it as its owner", "permission denied for %s, %s", name, s.origin)
 	}
-	return Fail(fmt.Sprintf("run the command with sudo, or take the ownership: sudo chown %s %s", quote(me), quote(name)),
-		"permission denied: %s belongs to %s", name, owner)
+	hint := fmt.Sprintf("run the command with sudo, or take the ownership: sudo chown %s %s", quote(me), quote(name))
+	if inContainer() {
+		hint = "run the container with --user " + quote(strings.TrimPrefix(owner, "user ")) // an image need not know its name
+	}
+	return Fail(hint, "permission denied: %s belongs to %s", name, owner)
 }
 
 // A filter is the store of "-f -": the text is read from in, and an edit writes
