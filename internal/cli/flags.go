@@ -156,7 +156,13 @@ func (d *dryRunFlag) Type() string {
 }
 
 func (d *dryRunFlag) Set(s string) error {
-	value, ok := map[string]DryRun{"true": DryRunClient, "client": DryRunClient, "false": DryRunNone, "none": DryRunNone, "server": DryRunServer}[s]
+	value, ok := map[string]DryRun{"client": DryRunClient, "none": DryRunNone, "server": DryRunServer}[s]
+	if is, err := strconv.ParseBool(s); err == nil {
+		ok = true
+		if is {
+			value = DryRunClient
+		}
+	}
 	switch {
 	case ok && (value != DryRunServer || d.server):
 		d.value = value
