@@ -27,7 +27,7 @@ func benchmarkFile(b *testing.B, run func(b *testing.B, text []byte, users int))
 func benchmarkText(users int) []byte {
 	text := make([]byte, 0, users*73)
 	for i := range users {
-		text = fmt.Appendf(text, "user%07d:$2y$05$abcdefghijklmnopqrstuv%031d\n", i, i)
+		text = fmt.Appendf(text, "user%07d:$2y$05$abcdefghijklmnopqrstuu%030d.\n", i, i)
 	}
 	return text
 }

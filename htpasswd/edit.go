@@ -167,7 +167,7 @@ func (f *File) Apply(changes []Change) error {
 	}
 
 	with := make([]string, len(lines))
-	var added []Change
+	added := make([]Change, 0, len(changes))
 	for i, c := range changes {
 		var err error
 		switch {

@@ -38,8 +38,8 @@ var (
 		"rename temporary", "sync folder", "flock lock",
 	}
 	replacing = slices.Insert(slices.Clone(creating), 2, "chown temporary")
-	appending = []string{"flock lock", "write file", "time file", "sync file", "flock lock"}
-	rewriting = slices.Insert(slices.Clone(appending), 1, "write file") // and cut off
+	appending = []string{"flock lock", "flock file", "write file", "time file", "sync file", "flock file", "flock lock"}
+	rewriting = slices.Insert(slices.Clone(appending), 2, "write file") // and cut off
 )
 
 var victims = []victim{
@@ -109,7 +109,13 @@ type call struct {
 	name string
 	on   string // path
 	text string
+	nth  int // of all calls with that name, on whatever file
+
+	unknown bool // its path is random
 }
+
+// temporary is the part of a name that is random.
+var temporary = regexp.MustCompile(`[a-z2-7]{26}\.registryctl-tmp`)
 
 // class is what a call does, whichever of the system's calls for it the program
 // uses.
@@ -121,6 +127,14 @@ func (c call) class() string {
 	}
 	return c.name
 }
+
+// onlyLooks says whether the call changes nothing: to die at it is to die at the
+// next one that does.
+func (c call) onlyLooks() bool {
+	return looks.MatchString(c.name) || c.class() == "open" && !strings.Contains(c.text, "O_CREAT")
+}
+
+var looks = regexp.MustCompile(`^(read|pread64|close|fcntl|f?statx?|newfstatat|fstatfs|lseek|getdents64|readlinkat|f(get|list)xattr|epoll_ctl)$`)
 
 var classes = map[string]*regexp.Regexp{
 	"open":   regexp.MustCompile(`^(open|openat|openat2|creat)$`),
@@ -173,37 +187,54 @@ var (
 	injectedLine = regexp.MustCompile(`\(INJECTED\)$`)
 )
 
+// onPaths has strace look only at calls on the paths of the edit. It does not know
+// that of the temporary file.
+const onPaths = "on paths"
+
 // trace runs the edit and returns its calls, and which of them were made to
-// fail. With inject, strace's options for that, only the calls of the edit are
-// counted.
+// fail, with inject, strace's options for that.
 func (s *scene) trace(t *testing.T, inject ...string) (o outcome, calls []call, injected []int) {
 	t.Helper()
 	argv := []string{"strace", "-f", "-y", "-e", "quiet=all", "-o", s.log}
-	if len(inject) > 0 {
+	filtered := slices.Contains(inject, onPaths)
+	if filtered {
+		inject = slices.DeleteFunc(inject, func(arg string) bool { return arg == onPaths })
 		for _, path := range s.paths {
 			argv = append(argv, "-P", path)
 		}
 	}
 	argv = append(argv, inject...)
-	argv = append(argv, testserver.Build(t), "-f", s.file)
+	// With idle processors Go leaves the goroutine on its thread.
+	argv = append(argv, "env", "GOMAXPROCS=8", testserver.Build(t), "-f", s.file)
 	o = run(t, append(argv, s.args...)...)
 
-	ours := regexp.MustCompile(`["<](` + regexp.QuoteMeta(filepath.Dir(s.file)) + `(?:/[^">]*)?)[">]`)
+	// A path, or an open directory with a name in it.
+	ours := regexp.MustCompile(`["<](` + regexp.QuoteMeta(filepath.Dir(s.file)) + `(?:/[^">]*)?)[">](?:, "([^"]+)")?`)
 	last := make(map[string]int) // of each thread
+	nth := make(map[string]int)  // of each name
 	for text := range strings.Lines(contents(t, s.log)) {
-		text = strings.TrimSuffix(text, "\n")
+		text = temporary.ReplaceAllString(strings.TrimSuffix(text, "\n"), strings.Repeat("a", 26)+".registryctl-tmp")
 		var thread string
 		if m := callLine.FindStringSubmatch(text); m != nil {
 			thread = m[1]
 			last[thread] = -1
-			path := ours.FindStringSubmatch(m[3])
+			nth[m[2]]++
+			arguments, _, _ := strings.Cut(m[3], ") = ")
+			path := ours.FindStringSubmatch(arguments)
 			if path == nil || m[2] == "execve" {
 				continue
 			}
 			if !slices.Contains(s.paths, path[1]) {
 				s.paths = append(s.paths, path[1])
 			}
-			calls = append(calls, call{m[2], filepath.Clean(path[1]), text})
+			on := filepath.Clean(path[1])
+			if on == filepath.Dir(s.file) {
+				on = filepath.Join(on, path[2])
+			}
+			calls = append(calls, call{
+				name: m[2], on: on, text: text, nth: nth[m[2]],
+				unknown: strings.HasSuffix(path[1], ".registryctl-tmp"),
+			})
 			last[thread] = len(calls) - 1
 		} else if m := resumedLine.FindStringSubmatch(text); m != nil {
 			thread = m[1]
@@ -212,7 +243,27 @@ func (s *scene) trace(t *testing.T, inject ...string) (o outcome, calls []call, 
 			injected = append(injected, last[thread])
 		}
 	}
+	if filtered {
+		calls, injected = s.withUnknown(calls, injected)
+	}
 	return o, calls, injected
+}
+
+// withUnknown adds the calls to a filtered trace that it does not have.
+func (s *scene) withUnknown(filtered []call, injected []int) (calls []call, at []int) {
+	for i, c := range filtered {
+		for len(calls) < len(s.calls) && s.calls[len(calls)].unknown {
+			calls = append(calls, s.calls[len(calls)])
+		}
+		if slices.Contains(injected, i) {
+			at = append(at, len(calls))
+		}
+		calls = append(calls, c)
+	}
+	if slices.Contains(injected, -1) {
+		at = append(at, -1)
+	}
+	return calls, at
 }
 
 // until says whether the run went as the one that nothing befell, up to its
@@ -226,17 +277,23 @@ func (s *scene) until(n int, calls []call) bool {
 // attempts bounds how often a run is made again for a fault to happen where it
 // should. Strace counts the calls of each thread of its own, and Go moves a
 // goroutine to another thread when it likes.
-const attempts = 60
+const attempts = 150
 
-// when is what strace should count to, for the fault to happen at call number n.
-func (s *scene) when(n, attempt int) int {
-	count := 0
-	for _, c := range s.calls[:n+1] {
-		if c.name == s.calls[n].name {
-			count++
+// inject are strace's options for the fault to happen at call number n.
+func (s *scene) inject(n, attempt int, fault string) []string {
+	count, options := 0, []string{}
+	if s.calls[n].unknown {
+		count = s.calls[n].nth
+	} else {
+		options = append(options, onPaths)
+		for _, c := range s.calls[:n+1] {
+			if c.name == s.calls[n].name && !c.unknown {
+				count++
+			}
 		}
 	}
-	return count - attempt/4%count // less, if the first calls are made by another thread
+	count -= attempt / 4 % count // less, if the first calls are made by another thread
+	return append(options, "-e", fmt.Sprintf("inject=%s:%s:when=%d", s.calls[n].name, fault, count))
 }
 
 // wholeFile says whether the file is, byte for byte, the one it should be.
@@ -285,11 +342,16 @@ func TestKill(t *testing.T) {
 			s := newScene(t, v)
 			hit := make([]bool, len(s.calls))
 			runs := 0
+			killed := 0
 			for n, c := range s.calls {
+				if c.onlyLooks() {
+					continue
+				}
+				killed++
 				for attempt := 0; !hit[n]; attempt++ {
 					require.Less(t, attempt, attempts, "never killed at call %d, %s", n, c.text)
 					s.setUp(t)
-					o, calls, _ := s.trace(t, "-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", c.name, s.when(n, attempt)))
+					o, calls, _ := s.trace(t, s.inject(n, attempt, "signal=KILL")...)
 					runs++
 					if at := len(calls) - 1; o.status == -1 && s.until(at, calls) {
 						hit[at] = true
@@ -297,7 +359,7 @@ func TestKill(t *testing.T) {
 					}
 				}
 			}
-			t.Logf("killed at each of %d system calls, in %d runs", len(s.calls), runs)
+			t.Logf("killed at each of %d system calls that change something, in %d runs", killed, runs)
 		})
 	}
 }
@@ -340,7 +402,7 @@ func TestRefusedCall(t *testing.T) {
 				for attempt := 0; !hit[f]; attempt++ {
 					require.Less(t, attempt, attempts, "no %s at call %d, %s", f.errno, f.call, c.text)
 					s.setUp(t)
-					o, calls, injected := s.trace(t, "-e", fmt.Sprintf("inject=%s:error=%s:when=%d", c.name, f.errno, s.when(f.call, attempt)))
+					o, calls, injected := s.trace(t, s.inject(f.call, attempt, "error="+f.errno)...)
 					runs++
 					if len(injected) == 1 && s.until(injected[0], calls) {
 						hit[fault{injected[0], f.errno}] = true
@@ -432,7 +494,7 @@ func TestSystemCalls(t *testing.T) {
 				switch {
 				case step == "open file" && strings.Contains(c.text, "O_RDONLY"):
 					opened++
-				case step == "open file":
+				case step == "open file" && strings.Contains(c.text, "O_WRONLY"): // else to lock it
 					assert.True(t, s.inPlace(), c.text)
 					assert.Equal(t, !s.torn, strings.Contains(c.text, "O_APPEND"), c.text)
 				case step == "open temporary":

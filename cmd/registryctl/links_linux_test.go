@@ -123,7 +123,6 @@ func TestPlanted(t *testing.T) {
 		name  string
 		plant func(path, bait string) error
 		locks bool // does no harm as a lock
-		stays bool // cannot be removed
 	}{
 		{name: "link", plant: func(path, bait string) error { return os.Symlink(bait, path) }},
 		{name: "dangling link", plant: func(path, bait string) error { return os.Symlink(bait+"-missing", path) }},
@@ -133,7 +132,7 @@ func TestPlanted(t *testing.T) {
 		{name: "pipe", plant: func(path, _ string) error { return syscall.Mkfifo(path, 0o666) }},
 		{name: "socket", plant: func(path, _ string) error { return syscall.Mknod(path, syscall.S_IFSOCK|0o666, 0) }},
 		{name: "folder", plant: func(path, _ string) error { return os.Mkdir(path, 0o777) }},
-		{name: "full folder", plant: func(path, _ string) error { return os.MkdirAll(filepath.Join(path, "full"), 0o777) }, stays: true},
+		{name: "full folder", plant: func(path, _ string) error { return os.MkdirAll(filepath.Join(path, "full"), 0o777) }},
 	} {
 		setUp := func(t *testing.T, planted func(file string) string) (file string, untouched func(after string)) {
 			t.Helper()
@@ -165,6 +164,8 @@ func TestPlanted(t *testing.T) {
 			} else {
 				assertRefused(t, file, program)
 				assertRefused(t, file, program, "--in-place")
+				o := run(t, slices.Concat([]string{program}, edits["add"], []string{"-f", file})...)
+				assert.Contains(t, o.stderr, lockOf(file)+": it stands where the lock file belongs", "what to remove")
 			}
 			untouched("the lock")
 		})
@@ -172,11 +173,9 @@ func TestPlanted(t *testing.T) {
 		t.Run(tt.name+" for a temporary file", func(t *testing.T) {
 			for name := range edits {
 				file, untouched := setUp(t, temporaryOf)
-				if tt.stays {
-					assertRefused(t, file, program)
-				} else {
-					assertEdited(t, name, file, program)
-				}
+				o := run(t, slices.Concat([]string{program}, edits[name], []string{"-f", file})...)
+				assert.Zero(t, o.status, o.stderr)
+				assert.Equal(t, edited[name], contents(t, file), name)
 				untouched(name)
 			}
 		})

@@ -109,7 +109,7 @@ func TestOrdinaryUser(t *testing.T) {
 			run(t, append(program, "user", "remove", "nobody", "-f", file)...)
 			assertEdited(t, "add", file, testserver.Build(t))
 			assertSamePermissions(t, before, file)
-			assertSamePermissions(t, before, lockOf(file))
+			assertLockOfWriters(t, before, file)
 		})
 	}
 
@@ -138,7 +138,19 @@ func assertSamePermissions(t *testing.T, want fs.FileInfo, file string) {
 	assert.Equal(t, want.Sys().(*syscall.Stat_t).Gid, is.Sys().(*syscall.Stat_t).Gid, file)
 }
 
-// Owner, group and mode of a file stay, and its lock has them too.
+// assertLockOfWriters says whether those can use the lock who may write the file,
+// and nobody else.
+func assertLockOfWriters(t *testing.T, data fs.FileInfo, file string) {
+	t.Helper()
+	lock, err := os.Stat(lockOf(file))
+	require.NoError(t, err)
+	write := data.Mode() & 0o222
+	assert.Equal(t, 0o600|write|write<<1, lock.Mode(), file)
+	assert.Equal(t, uid(data), uid(lock), file)
+	assert.Equal(t, data.Sys().(*syscall.Stat_t).Gid, lock.Sys().(*syscall.Stat_t).Gid, file)
+}
+
+// Owner, group and mode of a file stay, and its lock belongs to the same user.
 func TestOwnerAndModeStay(t *testing.T) {
 	program := testserver.Build(t)
 	for _, ids := range [][2]int{{-1, -1}, {owner, owner}, {0, owner}, {owner, 0}} {
@@ -154,7 +166,7 @@ func TestOwnerAndModeStay(t *testing.T) {
 				require.NoError(t, err)
 				assertEdited(t, name, file, "sh", "-c", `umask 0002; exec "$0" "$@"`, program)
 				assertSamePermissions(t, before, file)
-				assertSamePermissions(t, before, lockOf(file))
+				assertLockOfWriters(t, before, file)
 			}
 		}
 	}

@@ -98,9 +98,10 @@ func lockOf(file string) string {
 	return filepath.Join(filepath.Dir(file), "."+filepath.Base(file)+".lock")
 }
 
-// temporaryOf is where an edit writes the new file.
+// temporaryOf is a name that an edit could give to the new file. No two edits use
+// the same.
 func temporaryOf(file string) string {
-	return filepath.Join(filepath.Dir(file), "."+filepath.Base(file)+".registryctl-tmp")
+	return filepath.Join(filepath.Dir(file), "."+filepath.Base(file)+"."+strings.Repeat("a", 26)+".registryctl-tmp")
 }
 
 // contents is the text of the file, and "" if there is none.

@@ -94,8 +94,8 @@ var (
 // Update edits the file at path and reports whether it changed it. Symbolic links
 // stay, and the file that they lead to is edited.
 //
-// Edit gets the text of the file and returns the new one, or nil if nothing is to
-// be changed. It may be called more than once, each time with the text as it is
+// Edit gets the text of the file and returns the new one, which is written at most
+// once, or nil if nothing is to be changed. It may be called more than once, each time with the text as it is
 // then. If it returns an error, so does Update, and the file stays as it was.
 //
 // The context is looked at first, ends the wait for the lock and for programs
@@ -142,6 +142,7 @@ func Update(ctx context.Context, path string, o Options, edit func(text string) 
 		if err := ctx.Err(); err != nil {
 			return false, err
 		}
+		first = &revision{from: &snapshot{}} // its text may have been written, which can be done once
 	}
 	return false, u.fail("edit", ErrConflict)
 }
@@ -214,7 +215,9 @@ func (u *update) locked(ctx context.Context, first *revision) (changed bool, err
 		return false, err
 	}
 	defer lock.release()
-	u.removeTemporaries()
+	if err := u.removeTemporaries(); err != nil {
+		return false, err
+	}
 	if u.InPlace {
 		own, err := u.lockData(ctx)
 		if err != nil {
@@ -223,7 +226,7 @@ func (u *update) locked(ctx context.Context, first *revision) (changed bool, err
 		defer own.release()
 	}
 	r := first
-	if r.err != nil || !r.from.whole || u.unchanged(r.from) != nil {
+	if r.err != nil || !r.from.whole || u.unchanged(ctx, r.from) != nil {
 		if r, err = u.revise(ctx); err != nil {
 			return false, err
 		}

@@ -152,7 +152,7 @@ func wait(ctx context.Context, f *os.File) error {
 // link; and it is opened without O_CREATE if it is there, which in a directory
 // like /tmp fails for a file of somebody else.
 func (u *update) openLock(ctx context.Context, name string) (*os.File, error) {
-	data, err := u.dir.Lstat(u.name)
+	data, err := lstat(ctx, u.dir, u.name)
 	mode := u.Mode
 	switch {
 	case err == nil:
@@ -160,7 +160,7 @@ func (u *update) openLock(ctx context.Context, name string) (*os.File, error) {
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, err
 	}
-	was, err := u.dir.Lstat(name)
+	was, err := lstat(ctx, u.dir, name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return u.createLock(ctx, name, data, lockMode(mode))

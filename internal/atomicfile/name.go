@@ -1,6 +1,9 @@
 package atomicfile
 
 import (
+	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -9,24 +12,48 @@ import (
 // trueName returns the name that the directory has for the file with that name.
 // In some directories a file has many: in any case, in several Unicode forms, or
 // short. All must lead to one lock.
-func trueName(dir *os.Root, name string) string {
-	info, err := dir.Lstat(name)
+func trueName(ctx context.Context, dir *os.Root, name string) (string, error) {
+	info, err := lstat(ctx, dir, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return name, nil
+	}
 	if err != nil {
-		return name
+		return "", &fs.PathError{Op: "open", Path: (&target{dir: dir}).beside(name), Err: cause(err)}
 	}
 	names, err := list(dir)
-	if err != nil || slices.Contains(names, name) {
-		return name
+	if err != nil {
+		return "", &fs.PathError{Op: "read", Path: dir.Name(), Err: cause(err)}
+	}
+	if slices.Contains(names, name) {
+		return name, nil
 	}
 	names = slices.DeleteFunc(names, func(n string) bool {
 		other, err := dir.Lstat(n)
 		return err != nil || !os.SameFile(info, other)
 	})
 	if len(names) == 0 {
-		return name
+		return name, nil
 	}
 	if i := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, name) }); i >= 0 {
-		return names[i]
+		return names[i], nil
 	}
-	return slices.Min(names)
+	return slices.Min(names), nil
+}
+
+// newTarget is the file with that name in dir, which it closes on an error.
+func newTarget(ctx context.Context, path string, dir *os.Root, name string) (*target, error) {
+	name, err := trueName(ctx, dir, name)
+	if err != nil {
+		_ = dir.Close()
+		return nil, err
+	}
+	return &target{path: path, dir: dir, name: name}, nil
+}
+
+func lstat(ctx context.Context, dir *os.Root, name string) (info fs.FileInfo, err error) {
+	err = retry(ctx, func() error {
+		info, err = dir.Lstat(name)
+		return err
+	})
+	return info, err
 }

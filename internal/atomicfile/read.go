@@ -114,7 +114,7 @@ func (t *target) read(ctx context.Context, mayBeMissing bool) (*snapshot, error)
 // openData opens the file of an edit. The error is errChanged if its name led to
 // another file meanwhile.
 func (t *target) openData(ctx context.Context, flag int) (*os.File, error) {
-	info, err := t.dir.Lstat(t.name)
+	info, err := lstat(ctx, t.dir, t.name)
 	if err != nil {
 		return nil, err
 	}
@@ -140,8 +140,8 @@ func (t *target) openData(ctx context.Context, flag int) (*os.File, error) {
 }
 
 // unchanged returns errChanged unless the file is still the one of the snapshot.
-func (t *target) unchanged(s *snapshot) error {
-	now, err := t.dir.Lstat(t.name)
+func (t *target) unchanged(ctx context.Context, s *snapshot) error {
+	now, err := lstat(ctx, t.dir, t.name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && s.info == nil:
 		return nil

@@ -19,7 +19,7 @@ const (
 	lockPoll = 0
 )
 
-func open(_ context.Context, path string) (*target, error) {
+func open(ctx context.Context, path string) (*target, error) {
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
@@ -35,7 +35,7 @@ func open(_ context.Context, path string) (*target, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &target{path: path, dir: root, name: trueName(root, name)}, nil
+	return newTarget(ctx, path, root, name)
 }
 
 func tryLock(*os.File) (bool, error)                                        { return false, errors.ErrUnsupported }

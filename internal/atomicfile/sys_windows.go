@@ -48,7 +48,7 @@ func open(ctx context.Context, path string) (*target, error) {
 		}
 		again, _, err := resolve(path)
 		if err == nil && again == dir {
-			return &target{path: path, dir: root, name: trueName(root, name)}, nil
+			return newTarget(ctx, path, root, name)
 		}
 		_ = root.Close()
 	}

@@ -19,9 +19,9 @@ const maxLinks = 40
 
 // open finds the file at path and opens its directory. It follows the links on
 // the way itself, in every component, and only those that may be trusted.
-func open(_ context.Context, path string) (*target, error) {
+func open(ctx context.Context, path string) (*target, error) {
 	for range maxConflicts {
-		t, err := walk(path)
+		t, err := walk(ctx, path)
 		if !errors.Is(err, errChanged) {
 			return t, err
 		}
@@ -29,7 +29,7 @@ func open(_ context.Context, path string) (*target, error) {
 	return nil, &fs.PathError{Op: "open", Path: path, Err: ErrConflict}
 }
 
-func walk(path string) (*target, error) {
+func walk(ctx context.Context, path string) (*target, error) {
 	w := walker{path: path}
 	defer w.close()
 	if path == "" {
@@ -64,7 +64,7 @@ func walk(path string) (*target, error) {
 				return nil, err
 			}
 		case !more:
-			return w.end(name)
+			return w.end(ctx, name)
 		default:
 			w.enter(next, name)
 			w.rest = rest
@@ -192,7 +192,7 @@ func (w *walker) readLink(name string, stat unix.Stat_t) (string, error) {
 }
 
 // end opens the directory that the walker has come to.
-func (w *walker) end(name string) (*target, error) {
+func (w *walker) end(ctx context.Context, name string) (*target, error) {
 	dir, err := os.OpenRoot(w.at.Name())
 	if err != nil {
 		return nil, w.fail(w.at.Name(), err)
@@ -209,7 +209,7 @@ func (w *walker) end(name string) (*target, error) {
 		_ = dir.Close()
 		return nil, w.fail(w.at.Name(), err)
 	}
-	return &target{path: w.path, dir: dir, name: trueName(dir, name)}, nil
+	return newTarget(ctx, w.path, dir, name)
 }
 
 func openDirAt(at int, name string) (int, error) {

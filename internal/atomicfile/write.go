@@ -97,7 +97,7 @@ func (u *update) setAttributes(ctx context.Context, f *os.File, from *snapshot) 
 
 // mayWrite is the last look before the file becomes the new one.
 func (u *update) mayWrite(ctx context.Context, r *revision, lock *fileLock) error {
-	if err := u.unchanged(r.from); err != nil {
+	if err := u.unchanged(ctx, r.from); err != nil {
 		return err
 	}
 	if err := lock.holds(); err != nil {
@@ -108,10 +108,10 @@ func (u *update) mayWrite(ctx context.Context, r *revision, lock *fileLock) erro
 
 // removeTemporaries removes the temporary files of other runs. They are dead, or
 // have lost the lock.
-func (t *target) removeTemporaries() {
+func (t *target) removeTemporaries() error {
 	names, err := list(t.dir)
 	if err != nil {
-		return
+		return &fs.PathError{Op: "read", Path: t.dir.Name(), Err: cause(err)}
 	}
 	prefix := t.sibling(".")
 	for _, name := range names {
@@ -122,6 +122,7 @@ func (t *target) removeTemporaries() {
 			_ = remove(t.dir, name)
 		}
 	}
+	return nil
 }
 
 func list(dir *os.Root) ([]string, error) {

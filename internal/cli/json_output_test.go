@@ -68,12 +68,12 @@ var jsonOutputs = []jsonOutput{
 	{
 		command:      "user import",
 		shape:        "{file: string, users: [{user: string, action: string}]}",
-		enumerations: []enumeration{{"users.action", true, []string{"add", "update", "remove", "keep"}}},
+		enumerations: []enumeration{{"users.action", true, []string{"add", "update", "remove", "keep", "skip"}}},
 		runs: func(t *testing.T) []json.RawMessage {
 			file := create(t, fileOf(t, "kept:d0cker", "updated:d0cker", "removed:d0cker"))
-			list := "kept:d0cker\nupdated:r3gL4b\nadded:d0cker\n"
-			plan := jsonOf(t, list, "user", "import", "--prune", "--cost", "4", "--dry-run", "-f", file)
-			done := jsonOf(t, list, "user", "import", "--prune", "--cost", "4", "-f", file)
+			list := "kept:d0cker\nupdated:r3gL4b\nadded:d0cker\nskipped:{SHA}x\n"
+			plan := jsonOf(t, list, "user", "import", "--prune", "--skip-unsupported", "--cost", "4", "--dry-run", "-f", file)
+			done := jsonOf(t, list, "user", "import", "--prune", "--skip-unsupported", "--cost", "4", "-f", file)
 			assert.Equal(t, string(plan), string(done), "of a dry run, and of the run itself")
 			return []json.RawMessage{plan, done}
 		},

@@ -41,10 +41,11 @@ func TestScript(t *testing.T) {
 			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"bytes":  writeBytes,
-			"letsin": letsIn,
-			"status": exitStatus,
-			"many":   writeMany,
+			"bytes":    writeBytes,
+			"registry": answeringRegistry,
+			"letsin":   letsIn,
+			"status":   exitStatus,
+			"many":     writeMany,
 		},
 		RequireExplicitExec: true,
 	})

@@ -25,13 +25,17 @@ func newUserVerify(p *Program) *cobra.Command {
 		Use:   "verify NAME",
 		Short: "Check the password of a user",
 		Long: `Check whether the registry lets a user in with a password, by what the file
-says. With --registry the running registry is asked, as docker login does.
+says. With --registry the running registry is asked, as docker login does, and
+with --can whether the user may pull, push or delete in a repository, such as
+--can push:labs/app. The file need not exist then; if it does, it is compared.
 
-With --registry the file need not exist; if it does, it is compared. The
-password is sent only to a registry that asks for one, never to where it
-redirects, and over plain http only within this machine, unless --plain-http
-allows it. An address without https:// or http:// is asked over https; if it
-does not speak TLS, over http. --ca-file names a PEM file.
+An address without https:// or http:// is asked over https; if it does not speak
+TLS, over http. The password is sent only to a registry that asks for one, or to
+the token server that it names; never to where these redirect, and over plain
+http only within this machine, unless --plain-http allows it. Certificates that
+docker trusts for this registry (*.crt in certs.d) are trusted; --ca-file names
+a PEM file with more. Where docker login would send another name or password,
+as it removes whitespace at the ends, this is tried as well.
 
 "-o json" is {user, accepted, reason, file, file_reason, registry}. The reason
 is the registry's if it was asked, else the file's.
@@ -39,16 +43,18 @@ is the registry's if it was asked, else the file's.
   of the file      accepted, wrong-password, unknown-user, not-bcrypt (the
                    password is right), unknown-hash, malformed-file, no-file,
                    unreadable-file; empty if the password was not compared
-  of the registry  accepted, refused, file-refused, no-password, token,
-                   redirect, untrusted, not-tls, plain-http, unreachable,
-                   timeout, unexpected`,
+  of the registry  accepted, refused, denied (--can), undecided (its token
+                   does not say), file-refused, no-password, token (without a
+                   server to ask), token-refused, redirect, unexpected,
+                   host-not-found, connection-refused, unreachable, timeout,
+                   not-tls, plain-http, untrusted, wrong-name, expired`,
 		Annotations: exits(`0  the password lets the user in
 1  the registry does not answer
-3  wrong password, or the registry refuses it
+3  wrong password, or the registry refuses it or what --can asks
 5  no user can have this password
 6  no such user
 7  the registry refuses the file, or the hash of a password that is right;
-   it asks for no password, or for a token`),
+   it asks for no password, or for a token that nobody gives`),
 		Example:           p.examples("verify elton", "verify elton --password-env PW", "verify elton --registry localhost:5000 --ca-file ca.crt"),
 		Args:              operands("NAME"),
 		ValidArgsFunction: p.completeUser,
@@ -57,11 +63,12 @@ is the registry's if it was asked, else the file's.
 	o.registry.register(cmd)
 	o.format.registerOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := o.registry.check(); err != nil {
+		question, err := o.registry.question(cmd)
+		if err != nil {
 			return err
 		}
 		t, err := p.open(ToRead, DryRunNone)
-		if err != nil && !o.registry.given() {
+		if err != nil && question == nil {
 			return err
 		}
 		if t.Store == nil {
@@ -72,8 +79,8 @@ is the registry's if it was asked, else the file's.
 		}
 		v := userVerify{program: p, source: &o.password, user: args[0], target: t}
 		report := verifyReport{User: nameInReport(v.user), File: t.Name}
-		if o.registry.given() {
-			err = v.askRegistry(cmd.Context(), o.registry.client, &report)
+		if question != nil {
+			err = v.askRegistry(cmd.Context(), question, &report)
 		} else {
 			err = v.askFile(cmd.Context(), &report)
 		}

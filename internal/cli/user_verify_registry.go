@@ -4,13 +4,13 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
-	"io"
-	"log"
+	"net"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/registryctl/registryctl/htpasswd"
 	"github.com/registryctl/registryctl/internal/registry"
@@ -18,75 +18,86 @@ import (
 
 // registryFlags are --registry and those that go with it.
 type registryFlags struct {
-	address string
-	caCert  string
-	client  registry.Client
-
-	cmd *cobra.Command
+	address   string
+	caFile    pathFlag
+	plainHTTP bool
+	timeout   Duration
+	can       string
 }
 
 func (r *registryFlags) register(cmd *cobra.Command) {
-	r.cmd = cmd
 	flags := cmd.Flags()
 	flags.StringVar(&r.address, "registry", "", "ask the registry at `HOST[:PORT]` or a URL")
+	r.timeout = Duration(10 * time.Second)
 	for _, name := range []string{"ca-file", "ca-cert"} {
-		flags.StringVar(&r.caCert, name, "", "with --registry: trust the certificates in `FILE` too")
+		flags.Var(&r.caFile, name, "with --registry: trust the certificates in `FILE` too")
 	}
-	r.client.Timeout = 10 * time.Second
-	flags.Var((*Duration)(&r.client.Timeout), "timeout", "with --registry: `TIME` for each answer")
 	for _, name := range []string{"plain-http", "insecure-http"} {
-		flags.BoolVar(&r.client.InsecureHTTP, name, false, "with --registry: send the password over plain http")
+		flags.BoolVar(&r.plainHTTP, name, false, "with --registry: send the password over plain http")
 	}
 	for _, old := range []string{"ca-cert", "insecure-http"} {
 		flags.Lookup(old).Hidden = true
 	}
-	for _, name := range []string{"registry", "timeout"} {
+	flags.Var(&r.timeout, "timeout", "with --registry: `TIME` for each answer")
+	flags.StringVar(&r.can, "can", "", "with --registry: is `ACTION:REPO` allowed too")
+	for _, name := range []string{"registry", "timeout", "can"} {
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
 	}
 }
 
-func (r *registryFlags) given() bool { return r.cmd.Flags().Changed("registry") }
-
-// check makes the client, before a password is asked for.
-func (r *registryFlags) check() error {
-	if !r.given() {
-		for _, name := range []string{"ca-file", "ca-cert", "timeout", "plain-http", "insecure-http"} {
-			if r.cmd.Flags().Changed(name) {
-				return fail(exitUsage, "", "--%s goes with --registry", name)
-			}
-		}
-		return nil
-	}
-	var err error
-	switch r.client.Address, err = registry.ParseAddress(r.address); {
-	case errors.Is(err, registry.ErrCredentials): // nor is any other address repeated
-		return fail(exitUsage, noPasswordArgument, "--registry takes no user and no password in the address")
-	case err != nil:
-		return fail(exitUsage, "such as localhost:5000, or https://registry.example, and nothing behind it", "--registry takes HOST, HOST:PORT or a URL of them")
-	case r.client.Timeout <= 0:
-		return fail(exitUsage, "", "--timeout takes a time above 0, such as 10s")
-	case r.caCert == "":
-		return nil
-	}
-	r.client.Roots, err = registry.ReadCertificates(r.caCert)
-	if errors.Is(err, registry.ErrNoCertificate) {
-		return fail(exitIO, "the file begins with -----BEGIN CERTIFICATE-----; openssl x509 -inform der makes it of a binary one", "cannot use the certificate: %w", err)
-	} else if err != nil {
-		return fail(exitIO, "", "cannot read the certificate: %w", err)
-	}
-	return nil
+// A registryQuestion is a registry and what it is asked.
+type registryQuestion struct {
+	client     registry.Client
+	permission registry.Permission
+	flags      *pflag.FlagSet // for hints
 }
 
-// askRegistry asks the registry, and then the file, if there is one, whether it
-// says the same.
-func (v userVerify) askRegistry(ctx context.Context, client registry.Client, report *verifyReport) error {
-	if err := htpasswd.ValidateUser(v.user); err != nil {
-		return v.program.cannot("verify", v.user, v.target, err)
+// question checks the flags and returns what they ask, or nil without --registry.
+func (r *registryFlags) question(cmd *cobra.Command) (*registryQuestion, error) {
+	flags := cmd.Flags()
+	if !flags.Changed("registry") {
+		for _, name := range []string{"ca-file", "ca-cert", "plain-http", "insecure-http", "timeout", "can"} {
+			if flags.Changed(name) {
+				return nil, Misuse("", "--%s goes with --registry", name)
+			}
+		}
+		return nil, nil
 	}
-	log.SetOutput(io.Discard) // where net/http repeats what a server sends unasked
+	q := &registryQuestion{flags: flags}
+	var err error
+	switch q.client.Address, err = registry.ParseAddress(r.address); {
+	case errors.Is(err, registry.ErrCredentials): // nor is any other address repeated
+		return nil, Misuse(noPasswordArgument, "--registry takes no user and no password in the address")
+	case err != nil:
+		return nil, Misuse("such as localhost:5000, or https://registry.example, and nothing behind it", "--registry takes HOST, HOST:PORT or a URL of them")
+	case r.timeout <= 0:
+		return nil, Misuse("", "--timeout takes a time above 0, such as 10s")
+	}
+	if flags.Changed("can") {
+		if q.permission, err = registry.ParsePermission(r.can); err != nil {
+			return nil, Misuse("such as --can push:labs/app", "--can takes pull, push or delete, a colon, and the name of a repository")
+		}
+	}
+	q.client.Timeout, q.client.PlainHTTP = time.Duration(r.timeout), r.plainHTTP
+	q.client.Roots, err = registry.Roots(q.client.Address, string(r.caFile))
+	switch {
+	case errors.Is(err, registry.ErrNoCertificate):
+		return nil, Fail("openssl x509 -inform der -in "+quote(string(r.caFile))+" -out ca.crt", "cannot use the certificate: %w", err)
+	case err != nil:
+		return nil, Fail("", "cannot read the certificate: %w", err)
+	}
+	return q, nil
+}
+
+// askRegistry asks the registry, and then the text, if there is one, whether it
+// says the same.
+func (v userVerify) askRegistry(ctx context.Context, q *registryQuestion, report *verifyReport) error {
+	if strings.Contains(v.user, ":") { // what follows it would be a part of the password
+		return v.program.cannot("verify", v.user, v.target, htpasswd.ValidateUser(v.user))
+	}
 	entry, found := v.lookup(ctx)
 	var password []byte
-	result, err := client.Ask(ctx, v.user, func() (_ []byte, err error) {
+	r, err := q.client.Ask(ctx, v.user, q.permission, func() (_ []byte, err error) {
 		password, err = v.readPassword(ctx)
 		return password, err
 	})
@@ -98,19 +109,55 @@ func (v userVerify) askRegistry(ctx context.Context, client registry.Client, rep
 			return ctx.Err()
 		}
 	}
-	report.Reason, report.FileReason, report.Registry = string(result.Outcome), found.reason, result.URL
-	switch result.Outcome {
+	report.Reason, report.FileReason, report.Registry = string(r.Outcome), found.reason, r.URL
+	report.Accepted = r.Outcome == registry.Accepted
+	if r.Docker.Outcome != "" {
+		v.warnOfDocker(r)
+	}
+	switch r.Outcome {
 	case registry.Accepted:
-		report.Accepted = true
-		v.program.say("%s lets %q in%s", result.URL, v.user, v.beside(found))
+		v.program.say("%s lets %s %s%s", r.URL, shown(v.user), q.what(), v.beside(found))
 		return nil
 	case registry.Refused:
-		return fail(exitMismatch, v.refusedHint(found), "%s refuses %q%s", result.URL, v.user, v.beside(found))
+		return fail(exitMismatch, v.refusedHint(found), "%s refuses %s%s", server(r), shown(v.user), v.beside(found))
 	}
-	return v.noAnswer(client, result)
+	return v.noAnswer(q, r)
 }
 
-// besides is what the file says beside the registry, by its reason.
+// what says what is asked, to stand behind "lets USER".
+func (q *registryQuestion) what() string {
+	switch p := q.permission; p.Action {
+	case "pull":
+		return "pull " + p.Repository
+	case "push":
+		return "push to " + p.Repository
+	case "delete":
+		return "delete from " + p.Repository
+	}
+	return "in"
+}
+
+// again returns the same command with another value of one flag, for a hint.
+func (q *registryQuestion) again(v userVerify, flag, value string) string {
+	words := "verify"
+	for _, name := range []string{"registry", "ca-file", "plain-http", "timeout", "can", "password-stdin", "password-file", "password-env", "output"} {
+		f := q.flags.Lookup(name)
+		given := f.Value.String()
+		if name == flag {
+			given = value
+		}
+		switch {
+		case given == f.DefValue:
+		case f.NoOptDefVal != "":
+			words += " --" + name
+		default:
+			words += " --" + name + " " + quote(given)
+		}
+	}
+	return v.program.userCommand(words, v.user)
+}
+
+// besides is what the text says beside the registry, by its reason.
 var besides = map[string]string{
 	accepted:       "lets them in",
 	wrongPassword:  "has another password",
@@ -123,7 +170,7 @@ var besides = map[string]string{
 }
 
 func (v userVerify) beside(found verdict) string {
-	if found.reason == noFile && v.target.IsDefault {
+	if found.reason == noFile && (v.target.IsDefault || v.target.Name == "") { // which nobody has named
 		return ""
 	}
 	return "; " + v.target.Name + " " + besides[found.reason]
@@ -135,61 +182,146 @@ func (v userVerify) refusedHint(found verdict) string {
 	case accepted:
 		return v.program.StaleHint
 	case malformedFile:
-		return v.program.command("check") + " says why; until that is fixed it goes on with the users that it had before"
+		return v.program.command("check") + " # until this is fixed, the registry lets in the users that it had before"
 	case noFile, unreadableFile:
-		return "name the file that it reads, to compare"
+		return "name the file that the registry reads, to compare"
 	case unknownUser:
 		return v.program.userCommand("list")
 	}
 	return v.program.userCommand("passwd", v.user)
 }
 
-// noAnswer is the error where the registry says neither yes nor no.
-func (v userVerify) noAnswer(client registry.Client, r registry.Result) error {
-	switch r.Outcome {
-	case registry.Unreadable:
-		return fail(exitFormat, v.program.command("check"), "%s cannot read its htpasswd file: it is missing or malformed", r.URL)
-	case registry.Open:
-		return fail(exitFormat, "it needs REGISTRY_AUTH=htpasswd, REGISTRY_AUTH_HTPASSWD_REALM and "+fileVariable, "%s asks for no password: everybody is let in", r.URL)
-	case registry.Token:
-		return fail(exitFormat, "its users are where its token server has them", "%s asks for a token, so that no htpasswd file counts there", r.URL)
-	case registry.Redirected:
-		if r.Location == "" {
-			return fail(exitIO, "name the registry itself", "%s redirects, and no password is sent there", r.URL)
+// warnOfDocker says what docker login sends instead, and what comes of it.
+func (v userVerify) warnOfDocker(r registry.Result) {
+	var does []string
+	if r.Docker.Trimmed {
+		does = append(does, "removes whitespace at the ends of the name and the password")
+	}
+	if r.Docker.Replaced {
+		does = append(does, "sends U+FFFD for each byte that is not UTF-8")
+	}
+	meets, next := "gets no answer", ""
+	switch r.Docker.Outcome {
+	case registry.Accepted, registry.Undecided:
+		meets = "is let in"
+	case registry.Denied:
+		meets = "is denied the same"
+	case registry.Refused:
+		meets = "is refused"
+		if r.Outcome != registry.Refused {
+			next = ": " + v.program.userCommand("passwd", v.user)
 		}
-		return fail(exitIO, "--registry "+r.Location+" asks that one", "%s redirects to %s, and no password is sent there", r.URL, r.Location)
-	case registry.Untrusted:
-		return fail(exitIO, untrustedHint(r.Err), "the certificate of %s is not trusted: %w", r.URL, r.Err)
-	case registry.NotTLS:
-		return fail(exitIO, "http:// in the place of https:// asks it without TLS", "%s does not speak TLS", r.URL)
-	case registry.PlainHTTP:
-		return fail(exitIO, "--plain-http sends it, readable to everybody on the way", "no password is sent to %s: it is not this machine, and others can listen", r.URL)
-	case registry.Unreachable:
-		return fail(exitIO, "see that it runs, and which port it is published on", "cannot reach %s: %w", r.URL, r.Err)
-	case registry.TimedOut:
-		return fail(exitIO, "--timeout waits longer", "%s did not answer within %s", r.URL, client.Timeout)
 	}
-	hint := "is it a registry, and not what stands before one?"
-	if r.Status == http.StatusBadRequest && strings.HasPrefix(r.URL, "http:") { // as TLS servers answer
-		hint = "if it speaks TLS, name it with https://"
-	}
-	if r.Status != 0 {
-		return fail(exitIO, hint, "%s answers with status %d, unlike a registry", r.URL, r.Status)
-	}
-	return fail(exitIO, hint, "%s answers unlike a registry", r.URL)
+	v.program.warn("docker login %s, and %s%s", strings.Join(does, ", "), meets, next)
 }
 
-// untrustedHint is what to do about a certificate.
-func untrustedHint(err error) string {
-	var (
-		name    x509.HostnameError
-		invalid x509.CertificateInvalidError
-	)
-	switch {
-	case errors.As(err, &name):
-		return "name the registry as its certificate does"
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return "renew it, or set this machine's clock"
+// server names the server that a message is about.
+func server(r registry.Result) string {
+	if r.OfTokenServer() {
+		return r.Server + ", the token server of " + r.URL + ","
 	}
-	return "--ca-file names the file with its certificate, or with that of who signed it"
+	return r.Server
+}
+
+// noAnswer is the error where the registry says neither yes nor no.
+func (v userVerify) noAnswer(q *registryQuestion, r registry.Result) error {
+	from := server(r)
+	_, host, _ := strings.Cut(r.URL, "://")
+	const realm = "set REGISTRY_AUTH_TOKEN_REALM of the registry to "
+	switch r.Outcome {
+	case registry.Denied:
+		return fail(exitMismatch, "", "%s does not let %s %s%s", from, shown(v.user), q.what(), granted(r))
+	case registry.Undecided:
+		return Fail("a push shows it", "%s lets %s in, but its token does not say whether to %s", r.URL, shown(v.user), q.what())
+	case registry.Unreadable:
+		return fail(exitFormat, v.program.command("check"), "%s cannot read its htpasswd file: it is missing, malformed or not readable by the registry's user", from)
+	case registry.Open:
+		return fail(exitFormat, "it needs REGISTRY_AUTH=htpasswd, REGISTRY_AUTH_HTPASSWD_REALM and "+fileVariable, "%s asks for no password: everybody is let in", from)
+	case registry.Token:
+		return fail(exitFormat, realm+"the URL of its token server", "%s asks for a token, and names no token server that can be asked", from)
+	case registry.TokenRefused:
+		return fail(exitFormat, "compare REGISTRY_AUTH_TOKEN_ROOTCERTBUNDLE, _ISSUER and _SERVICE of the registry with the token server, and the clocks of both",
+			"%s refuses the token of its token server", from)
+	case registry.Redirected:
+		switch {
+		case r.OfTokenServer():
+			return Fail(realm+"where it redirects", "%s redirects, and no password is sent there", from)
+		case r.Location == "":
+			return Fail("name the registry itself", "%s redirects, and no password is sent there", from)
+		}
+		return Fail(q.again(v, "registry", r.Location), "%s redirects to %s, and no password is sent there", from, r.Location)
+	case registry.Untrusted:
+		return Fail(q.again(v, "ca-file", "ca.crt")+" # docker looks for it in "+registry.DockerDirectory(q.client.Address), "the certificate of %s is not trusted: %w", from, r.Err)
+	case registry.WrongName:
+		return Fail(v.nameHint(q, r, host), "the certificate of %s is for another name: %w", from, r.Err)
+	case registry.Expired:
+		return Fail("renew the certificate, or set the clock of this machine", "the certificate of %s is not valid now: %w", from, r.Err)
+	case registry.NotTLS:
+		if r.OfTokenServer() {
+			return Fail(realm+"a URL that speaks TLS", "%s does not speak TLS", from)
+		}
+		return Fail(q.again(v, "registry", "http://"+host), "%s does not speak TLS", from)
+	case registry.PlainHTTP:
+		if r.OfTokenServer() && strings.HasPrefix(r.URL, "https:") {
+			return Fail(realm+"an https URL", "no password is sent to %s which has no TLS", from)
+		}
+		return Fail(q.again(v, "plain-http", "true")+" # everybody on the way can read the password", "no password is sent to %s: it is not this machine, and others can listen", from)
+	case registry.NoSuchHost:
+		return Fail("check the spelling; the name of a container is known to other containers only", "cannot find the host of %s: %w", from, r.Err)
+	case registry.ConnectionRefused:
+		return Fail("docker ps # lists what runs, and the ports", "nothing listens at %s", from)
+	case registry.Unreachable:
+		return Fail("check the network, firewalls and $HTTPS_PROXY", "cannot reach %s: %w", from, r.Err)
+	case registry.TimedOut:
+		return Fail(q.again(v, "timeout", (4*q.client.Timeout).String()), "%s did not answer within %s", from, q.client.Timeout)
+	}
+	hint := "check that this is the registry, and not something before it"
+	if r.Status == http.StatusBadRequest && strings.HasPrefix(r.URL, "http:") { // as TLS servers answer
+		hint = q.again(v, "registry", "https://"+host)
+	}
+	switch {
+	case r.Err != nil:
+		return Fail(hint, "%s answers unlike a registry: %w", from, r.Err)
+	case r.Status != 0:
+		return Fail(hint, "%s answers with status %d, unlike a registry", from, r.Status)
+	}
+	return Fail(hint, "%s answers unlike a registry", from)
+}
+
+// granted says what a token grants instead of what was asked.
+func granted(r registry.Result) string {
+	switch {
+	case r.Granted == nil:
+		return ""
+	case len(r.Granted) == 0:
+		return " (granted: nothing)"
+	}
+	return " (granted: " + strings.Join(r.Granted, ", ") + ")"
+}
+
+// nameHint is what to do about a certificate for other names.
+func (v userVerify) nameHint(q *registryQuestion, r registry.Result, host string) string {
+	if r.OfTokenServer() {
+		return "set REGISTRY_AUTH_TOKEN_REALM of the registry to a URL with a name of its certificate"
+	}
+	name, port := host, ""
+	if h, p, err := net.SplitHostPort(host); err == nil {
+		name, port = h, ":"+p
+	}
+	var wrong x509.HostnameError
+	errors.As(r.Err, &wrong)
+	names := wrong.Certificate.DNSNames
+	for _, ip := range wrong.Certificate.IPAddresses {
+		names = append(names, ip.String())
+	}
+	for _, other := range names {
+		address := other + port
+		if strings.Contains(other, ":") {
+			address = "[" + other + "]" + port
+		}
+		if _, err := registry.ParseAddress(address); err == nil { // no wildcard, say
+			return q.again(v, "registry", address)
+		}
+	}
+	return "openssl req -x509 -newkey rsa:2048 -nodes -keyout registry.key -out registry.crt -subj /CN=" + name + " -addext subjectAltName=DNS:" + name
 }

@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -10,9 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
-	"strings"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -34,6 +31,17 @@ type server struct {
 // challenge to others.
 func start(t *testing.T, tls bool, challenge, answer http.HandlerFunc) *server {
 	t.Helper()
+	s := newServer(challenge, answer)
+	if tls {
+		s.StartTLS()
+	} else {
+		s.Start()
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+func newServer(challenge, answer http.HandlerFunc) *server {
 	s := &server{}
 	s.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
@@ -46,12 +54,6 @@ func start(t *testing.T, tls bool, challenge, answer http.HandlerFunc) *server {
 		challenge(w, r)
 	}))
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
-	if tls {
-		s.StartTLS()
-	} else {
-		s.Start()
-	}
-	t.Cleanup(s.Close)
 	return s
 }
 
@@ -87,14 +89,6 @@ func redirect(to string) http.HandlerFunc {
 
 var basic = status(http.StatusUnauthorized, `Basic realm="Registry Realm"`)
 
-// certOf writes the server's certificate as PEM.
-func certOf(t *testing.T, s *server) string {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "registry.crt")
-	require.NoError(t, os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), 0o600))
-	return file
-}
-
 // long is a time-out that no test runs into.
 const long = time.Minute
 
@@ -109,7 +103,7 @@ func clientOf(t *testing.T, address string) Client {
 // returns holds it.
 func ask(t *testing.T, c Client) (r Result, wanted bool) {
 	t.Helper()
-	r, err := c.Ask(t.Context(), user, func() ([]byte, error) {
+	r, err := c.Ask(t.Context(), user, Permission{}, func() ([]byte, error) {
 		wanted = true
 		return []byte(secret), nil
 	})
@@ -132,7 +126,7 @@ func TestAnswers(t *testing.T) {
 		{"refused", basic, basic, Refused, 401, 1},
 		{"cannot read its file", basic, status(http.StatusBadRequest), Unreadable, 400, 1},
 		{"asks for no password", ok, ok, Open, 200, 0},
-		{"token", status(http.StatusUnauthorized, `Bearer realm="https://auth.example/token",service="Basic, or so"`), ok, Token, 401, 0},
+		{"a token from nowhere", status(http.StatusUnauthorized, `Bearer realm="auth.example",service="Basic, or so"`), ok, Token, 401, 0},
 		{"token or basic", status(http.StatusUnauthorized, `Bearer realm="https://auth.example/token",service="x", Basic realm="y"`), ok, Accepted, 200, 1},
 		{"token or basic, a header each", status(http.StatusUnauthorized, `Bearer realm="x"`, `BASIC realm="y"`), ok, Accepted, 200, 1},
 		{"neither token nor basic", status(http.StatusUnauthorized, "Negotiate"), ok, Unexpected, 401, 0},
@@ -149,12 +143,10 @@ func TestAnswers(t *testing.T) {
 				s := start(t, tls, tt.challenge, tt.answer)
 				c := clientOf(t, s.URL)
 				if tls {
-					roots, err := ReadCertificates(certOf(t, s))
-					require.NoError(t, err)
-					c.Roots = roots
+					c.Roots = trust(t, s)
 				}
 				r, wanted := ask(t, c)
-				assert.Equal(t, Result{Outcome: tt.want, URL: s.URL, Status: tt.status}, r)
+				assert.Equal(t, Result{Outcome: tt.want, URL: s.URL, Server: s.URL, Status: tt.status}, r)
 				assert.Equal(t, tt.logins, s.logins())
 				assert.Equal(t, tt.logins > 0, wanted, "asked for the password")
 				assert.Equal(t, 1+tt.logins, s.asked())
@@ -166,78 +158,20 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// Whoever a registry redirects to gets neither a password nor a request.
-func TestRedirect(t *testing.T) {
-	elsewhere := start(t, false, basic, status(http.StatusOK))
-	for name, location := range map[string]string{
-		elsewhere.URL:         elsewhere.URL + "/v2/",
-		"http://host.EXAMPLE": "http://host.EXAMPLE/" + secret,
-		"":                    "http://host\u202e.example/v2/",
-	} {
-		r, wanted := ask(t, clientOf(t, start(t, false, redirect(location), nil).URL))
-		assert.Equal(t, Redirected, r.Outcome)
-		assert.Equal(t, name, r.Location)
-		assert.False(t, wanted)
-	}
-	for _, location := range []string{elsewhere.URL, "/v2/other", "http://" + secret + ".example/", "http://" + user + ":" + secret + "@" + elsewhere.Listener.Addr().String()} {
-		s := start(t, false, basic, redirect(location))
-		r, _ := ask(t, clientOf(t, s.URL))
-		assert.Equal(t, Result{Outcome: Redirected, URL: s.URL, Status: http.StatusTemporaryRedirect}, r)
-		assert.Equal(t, 2, s.asked(), "nor does it ask the same registry again")
-	}
-	assert.Zero(t, elsewhere.asked())
-}
-
-func TestCertificate(t *testing.T) {
-	s := start(t, true, basic, status(http.StatusOK))
-	file := certOf(t, s)
-
-	c := clientOf(t, s.URL)
-	r, wanted := ask(t, c)
-	assert.Equal(t, Untrusted, r.Outcome)
-	assert.ErrorContains(t, r.Err, "unknown authority")
-	assert.False(t, wanted)
-	assert.Zero(t, s.asked(), "reached the registry")
-
-	var err error
-	c.Roots, err = ReadCertificates(file)
-	require.NoError(t, err)
-	r, _ = ask(t, c)
-	assert.Equal(t, Accepted, r.Outcome)
-
-	// Not for another name, which the certificate is not for.
-	c.Address.host = strings.Replace(c.Address.host, "127.0.0.1", "localhost", 1)
-	r, wanted = ask(t, c)
-	assert.Equal(t, Untrusted, r.Outcome)
-	assert.ErrorContains(t, r.Err, "not localhost")
-	assert.False(t, wanted)
-}
-
-func TestReadCertificates(t *testing.T) {
-	_, err := ReadCertificates(filepath.Join(t.TempDir(), "absent"))
-	require.ErrorIs(t, err, os.ErrNotExist)
-	file := filepath.Join(t.TempDir(), "text")
-	require.NoError(t, os.WriteFile(file, []byte("no certificate"), 0o600))
-	_, err = ReadCertificates(file)
-	require.ErrorIs(t, err, ErrNoCertificate)
-}
-
 // Without a scheme it is https; plain http only where nothing speaks TLS.
 func TestNoScheme(t *testing.T) {
 	plain := start(t, false, basic, status(http.StatusOK))
 	r, _ := ask(t, clientOf(t, plain.Listener.Addr().String()))
-	assert.Equal(t, Result{Outcome: Accepted, URL: plain.URL, Status: http.StatusOK}, r)
+	assert.Equal(t, Result{Outcome: Accepted, URL: plain.URL, Server: plain.URL, Status: http.StatusOK}, r)
 
 	tls := start(t, true, basic, status(http.StatusOK))
 	c := clientOf(t, tls.Listener.Addr().String())
 	r, wanted := ask(t, c)
 	assert.Equal(t, Untrusted, r.Outcome, "a bad certificate is no reason to go without")
 	assert.False(t, wanted)
-	var err error
-	c.Roots, err = ReadCertificates(certOf(t, tls))
-	require.NoError(t, err)
+	c.Roots = trust(t, tls)
 	r, _ = ask(t, c)
-	assert.Equal(t, Result{Outcome: Accepted, URL: tls.URL, Status: http.StatusOK}, r)
+	assert.Equal(t, Result{Outcome: Accepted, URL: tls.URL, Server: tls.URL, Status: http.StatusOK}, r)
 
 	// Something that speaks neither.
 	banner := listen(t, "127.0.0.1:0", func(conn net.Conn, _ string) { _, _ = io.WriteString(conn, "220 mail.example ESMTP ready\r\n") })
@@ -247,82 +181,6 @@ func TestNoScheme(t *testing.T) {
 	assert.False(t, wanted)
 }
 
-func TestNotTLS(t *testing.T) {
-	s := start(t, false, basic, status(http.StatusOK))
-	r, wanted := ask(t, clientOf(t, "https://"+s.Listener.Addr().String()))
-	assert.Equal(t, NotTLS, r.Outcome)
-	assert.False(t, wanted)
-	assert.Zero(t, s.logins())
-}
-
-// listen gives each connection to serve, after the first bytes of the client
-// have come, and closes it when the client has.
-func listen(t *testing.T, address string, serve func(conn net.Conn, request string)) string {
-	t.Helper()
-	l, err := net.Listen("tcp", address)
-	require.NoError(t, err)
-	var served sync.WaitGroup
-	served.Go(func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			served.Go(func() {
-				defer conn.Close()
-				if first := make([]byte, 4096); serve != nil {
-					n, _ := conn.Read(first)
-					serve(conn, string(first[:n]))
-					_ = conn.(*net.TCPConn).CloseWrite()
-				}
-				_, _ = io.Copy(io.Discard, conn) // or what it has sent would reset it
-			})
-		}
-	})
-	t.Cleanup(func() {
-		l.Close()
-		served.Wait()
-	})
-	return l.Addr().String()
-}
-
-func TestUnreachable(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	address := l.Addr().String()
-	require.NoError(t, l.Close())
-	for _, a := range []string{address, "http://" + address, "https://" + address} {
-		r, wanted := ask(t, clientOf(t, a))
-		assert.Equal(t, Unreachable, r.Outcome, a)
-		assert.Error(t, r.Err)
-		assert.False(t, wanted)
-	}
-}
-
-// A registry that never answers: before it greets, before and after the password.
-func TestTimeout(t *testing.T) {
-	never := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
-	silent := listen(t, "127.0.0.1:0", nil)
-	for _, address := range []string{silent, "https://" + silent, start(t, false, never, never).URL} {
-		c := clientOf(t, address)
-		c.Timeout = 50 * time.Millisecond
-		begun := time.Now()
-		r, wanted := ask(t, c)
-		assert.Less(t, time.Since(begun), 10*time.Second, address)
-		assert.Equal(t, TimedOut, r.Outcome, address)
-		assert.False(t, wanted)
-	}
-
-	// The challenge comes in time, sooner or later, and the answer never.
-	c := clientOf(t, start(t, false, basic, never).URL)
-	c.Timeout = 50 * time.Millisecond
-	for wanted := false; !wanted; c.Timeout *= 2 {
-		var r Result
-		r, wanted = ask(t, c)
-		assert.Equal(t, TimedOut, r.Outcome)
-	}
-}
-
 // Ctrl-C is no outcome.
 func TestCanceled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
@@ -330,7 +188,7 @@ func TestCanceled(t *testing.T) {
 		cancel()
 		<-r.Context().Done()
 	}, nil)
-	_, err := clientOf(t, s.URL).Ask(ctx, user, func() ([]byte, error) { return nil, errors.New("asked for the password") })
+	_, err := clientOf(t, s.URL).Ask(ctx, user, Permission{}, func() ([]byte, error) { return nil, errors.New("asked for the password") })
 	require.ErrorIs(t, err, context.Canceled)
 }
 
@@ -338,155 +196,85 @@ func TestCanceled(t *testing.T) {
 func TestNoPassword(t *testing.T) {
 	s := start(t, false, basic, nil)
 	failed := errors.New("no terminal")
-	_, err := clientOf(t, s.URL).Ask(t.Context(), user, func() ([]byte, error) { return nil, failed })
+	_, err := clientOf(t, s.URL).Ask(t.Context(), user, Permission{}, func() ([]byte, error) { return nil, failed })
 	require.ErrorIs(t, err, failed)
 	assert.Equal(t, 1, s.asked())
 }
 
-// Plain http does not leave the machine, whatever the address is called.
-func TestPlainHTTP(t *testing.T) {
-	for _, address := range []string{"http://192.0.2.1:5000", "http://192.0.2.1", "http://[2001:db8::1]:5000", "http://[::ffff:192.0.2.1]:5000"} {
-		r, wanted := ask(t, clientOf(t, address))
-		assert.Equal(t, Result{Outcome: PlainHTTP, URL: address}, r)
-		assert.False(t, wanted)
-	}
-
-	// An address of this machine that others reach too: nothing is even dialled.
-	own := ownAddress(t)
-	var dialled sync.Map
-	address := listen(t, net.JoinHostPort(own, "0"), func(conn net.Conn, _ string) {
-		dialled.Store("conn", true)
-		_, _ = io.WriteString(conn, "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=x\r\n\r\n")
-	})
-	r, wanted := ask(t, clientOf(t, "http://"+address))
-	assert.Equal(t, PlainHTTP, r.Outcome)
-	assert.False(t, wanted)
-	_, was := dialled.Load("conn")
-	assert.False(t, was, "dialled")
-
-	// There, without a scheme: the one try is that of TLS.
-	r, wanted = ask(t, clientOf(t, address))
-	assert.Equal(t, Result{Outcome: PlainHTTP, URL: "http://" + address}, r)
-	assert.False(t, wanted)
-
-	// What refuses it is left out only where that was asked for.
-	c := clientOf(t, address)
-	assert.NotNil(t, c.dialer("http").Control)
-	assert.Nil(t, c.dialer("https").Control)
-	c.InsecureHTTP = true
-	assert.Nil(t, c.dialer("http").Control)
-}
-
-// ownAddress is one of this machine that is no loopback address.
-func ownAddress(t *testing.T) string {
-	t.Helper()
-	addrs, err := net.InterfaceAddrs()
-	require.NoError(t, err)
-	for _, a := range addrs {
-		if n, ok := a.(*net.IPNet); ok && n.IP.IsGlobalUnicast() {
-			return n.IP.String()
-		}
-	}
-	t.Skip("no address but the loopback")
-	return ""
-}
-
-// A proxy on this machine would be dialled at a loopback address and send the
-// password on.
-func TestNoProxyForPlainHTTP(t *testing.T) {
-	assert.Nil(t, Client{}.transport("http").Proxy)
-	assert.NotNil(t, Client{}.transport("https").Proxy)
-	assert.NotNil(t, Client{InsecureHTTP: true}.transport("http").Proxy)
-}
-
-// Neither a body nor a header without an end is read for long.
-func TestBounded(t *testing.T) {
-	endless := func(status int, challenge string) http.HandlerFunc {
+// What docker login would send instead is asked too, and only then.
+func TestDockerLogin(t *testing.T) {
+	accept := func(accepted ...string) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("WWW-Authenticate", challenge)
-			w.WriteHeader(status)
-			for r.Context().Err() == nil {
-				if _, err := w.Write(make([]byte, 32<<10)); err != nil {
-					return
-				}
+			u, p, ok := r.BasicAuth()
+			if !ok || !slices.Contains(accepted, u+":"+p) {
+				basic(w, r)
 			}
 		}
 	}
-	s := start(t, false, endless(http.StatusUnauthorized, "Basic realm=x"), endless(http.StatusOK, ""))
-	r, _ := ask(t, clientOf(t, s.URL))
-	assert.Equal(t, Accepted, r.Outcome)
-
-	header := listen(t, "127.0.0.1:0", func(conn net.Conn, _ string) {
-		_, err := io.WriteString(conn, "HTTP/1.1 401 Unauthorized\r\n")
-		for err == nil {
-			_, err = io.WriteString(conn, "X-Header: "+strings.Repeat("x", 1000)+"\r\n")
-		}
-	})
-	r, _ = ask(t, clientOf(t, "http://"+header))
-	assert.Contains(t, []Outcome{Unexpected, Unreachable}, r.Outcome)
+	for _, tt := range []struct {
+		name           string
+		user, password string
+		accepted       []string
+		want           Outcome
+		docker         DockerLogin
+	}{
+		{"the same", "elton", "pass word", []string{"elton:pass word"}, Accepted, DockerLogin{}},
+		{"the same, refused", "elton", "w", nil, Refused, DockerLogin{}},
+		{"only the exact password", "elton", " trail\t", []string{"elton: trail\t"}, Accepted, DockerLogin{Refused, true, false}},
+		{"only docker's password", "elton", "trail ", []string{"elton:trail"}, Refused, DockerLogin{Accepted, true, false}},
+		{"both", "elton", "trail ", []string{"elton:trail", "elton:trail "}, Accepted, DockerLogin{Accepted, true, false}},
+		{"neither", "elton", "trail\u00a0", nil, Refused, DockerLogin{Refused, true, false}},
+		{"not UTF-8", "elton", "p\xff\xfe", []string{"elton:p\xff\xfe"}, Accepted, DockerLogin{Refused, false, true}},
+		{"what docker makes of it", "elton", "p\xff\xfe", []string{"elton:p\ufffd\ufffd"}, Refused, DockerLogin{Accepted, false, true}},
+		{"whitespace alone", "elton", " \t", []string{"elton: \t", "elton:"}, Accepted, DockerLogin{Refused, true, false}},
+		{"a name", "elton ", "s3cret", []string{"elton :s3cret"}, Accepted, DockerLogin{Refused, true, false}},
+		{"a name, not UTF-8", "elt\xf6n", "d0cker\n", []string{"elt\ufffdn:d0cker"}, Refused, DockerLogin{Accepted, true, true}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := start(t, false, accept(tt.accepted...), nil)
+			r, err := clientOf(t, s.URL).Ask(t.Context(), tt.user, Permission{}, func() ([]byte, error) { return []byte(tt.password), nil })
+			require.NoError(t, err)
+			assert.Equal(t, tt.want, r.Outcome)
+			assert.Equal(t, tt.docker, r.Docker)
+		})
+	}
 }
 
-// A registry that says the request back says it to nobody.
-func TestEcho(t *testing.T) {
-	var asked sync.Map
-	address := listen(t, "127.0.0.1:0", func(conn net.Conn, request string) {
-		if !strings.Contains(request, "Authorization") {
-			_, _ = io.WriteString(conn, "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=x\r\n\r\n")
+// Without a verdict on the password, no other one is asked.
+func TestNoDockerLogin(t *testing.T) {
+	s := start(t, false, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") == "" {
+			basic(w, r)
 			return
 		}
-		asked.Store("echoed", true)
-		_, _ = fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\n%s %s\r\n\r\n", user, secret)
+		w.WriteHeader(http.StatusBadRequest)
+	}, nil)
+	r, err := clientOf(t, s.URL).Ask(t.Context(), user, Permission{}, func() ([]byte, error) { return []byte("trail "), nil })
+	require.NoError(t, err)
+	assert.Equal(t, Unreadable, r.Outcome)
+	assert.Zero(t, r.Docker)
+	assert.Equal(t, 2, s.asked())
+}
+
+// Where something before the registry has rights of its own, its answer counts.
+func TestPermissionWithBasic(t *testing.T) {
+	s := start(t, false, basic, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/v2/labs/app/tags/list", "/v2/":
+		case "/v2/labs/new/tags/list":
+			w.WriteHeader(http.StatusNotFound)
+		default:
+			w.WriteHeader(http.StatusForbidden)
+		}
 	})
-	r, _ := ask(t, clientOf(t, "http://"+address))
-	_, echoed := asked.Load("echoed")
-	require.True(t, echoed)
-	assert.Equal(t, Result{Outcome: Unexpected, URL: "http://" + address}, r)
-}
-
-func TestParseAddress(t *testing.T) {
-	for in, want := range map[string]Address{
-		"localhost":                {"", "localhost"},
-		"localhost:5000":           {"", "localhost:5000"},
-		"localhost:5000/v2/":       {"", "localhost:5000"},
-		"[::1]:5000":               {"", "[::1]:5000"},
-		"http://localhost:5000":    {"http", "localhost:5000"},
-		"HTTPS://Registry.Example": {"https", "Registry.Example"},
-		"https://10.0.0.1:443/":    {"https", "10.0.0.1:443"},
+	for permission, want := range map[string]Outcome{
+		"pull:labs/app": Accepted, "push:labs/app": Accepted, "push:labs/new": Accepted,
+		"pull:other": Denied, "push:other": Denied, "delete:other": Accepted,
 	} {
-		got, err := ParseAddress(in)
-		require.NoError(t, err, in)
-		assert.Equal(t, want, got, in)
-	}
-	for _, in := range []string{
-		"", "https://", "ftp://localhost", "unix:///run/registry", "localhost:", "localhost:port", "localhost:99999", ":5000",
-		"::1", "http://[::1", "localhost:5000/labs/hello-world", "https://localhost?x", "https://localhost?", "localhost#x", "a b", "http://http://localhost",
-	} {
-		_, err := ParseAddress(in)
-		assert.ErrorIs(t, err, ErrAddress, in)
-	}
-	for _, in := range []string{
-		"https://elton:d0cker@localhost:5000", "elton:d0cker@localhost", "https://elton@localhost", "https://:d0cker@localhost", "https://localhost/@", "@",
-		"https://elton:d0c%ker@localhost",
-	} {
-		_, err := ParseAddress(in)
-		require.ErrorIs(t, err, ErrCredentials, in)
-		assert.NotContains(t, err.Error(), "d0c")
-	}
-}
-
-func TestChallenges(t *testing.T) {
-	for header, want := range map[string][]string{
-		``:                                      nil,
-		`Basic`:                                 {"basic"},
-		`Basic realm="a, Bearer b"`:             {"basic"},
-		`Basic realm="a\", Bearer b"`:           {"basic"},
-		`Basic realm = "a", charset = "UTF-8"`:  {"basic"},
-		"Basic\trealm=a":                        {"basic"},
-		`Negotiate, Basic realm="a"`:            {"negotiate", "basic"},
-		`Bearer realm="a",scope="b,c" , BASIC `: {"bearer", "basic"},
-		`Bearer realm="unclosed, Basic`:         {"bearer"},
-		`Negotiate dG9rZW4=, Basic realm=""`:    {"negotiate", "basic"},
-	} {
-		assert.Equal(t, want, challenges(http.Header{"Www-Authenticate": {header}}), header)
+		p, err := ParsePermission(permission)
+		require.NoError(t, err)
+		r, err := clientOf(t, s.URL).Ask(t.Context(), user, p, func() ([]byte, error) { return []byte(secret), nil })
+		require.NoError(t, err)
+		assert.Equal(t, want, r.Outcome, permission)
 	}
 }

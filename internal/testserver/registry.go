@@ -27,6 +27,7 @@ type RegistryConfig struct {
 	Htpasswd string       // path of the file that lets users in; the registry creates it if it is missing
 	Realm    string       // of the challenge; a default if empty
 	TLS      *Certificate // nil: plain http
+	Env      []string     // further variables of the image, such as REGISTRY_AUTH=token
 }
 
 // Registry is a Distribution registry that runs until the test ends.
@@ -126,7 +127,7 @@ func registryEnv(c RegistryConfig) []string {
 			"REGISTRY_HTTP_TLS_CERTIFICATE="+c.TLS.CertFile,
 			"REGISTRY_HTTP_TLS_KEY="+c.TLS.KeyFile)
 	}
-	return env
+	return append(env, c.Env...)
 }
 
 // Login asks as docker login does, GET /v2/ with the user and the password,
