@@ -26,7 +26,9 @@ const hash = "$2y$04$S.3MoMrmoS0e9Qu9EPuZGe9DWg3ImZkflqdb5sWGt8lDtVW7q0UkS"
 func line(user string) string { return user + ":" + hash + "\n" }
 
 // hashNumber gives hashes that differ, of passwords that nobody knows.
-func hashNumber(n int) string { return fmt.Sprintf("%s%04d%s", hash[:len(hash)-5], n, hash[len(hash)-1:]) }
+func hashNumber(n int) string {
+	return fmt.Sprintf("%s%04d%s", hash[:len(hash)-5], n, hash[len(hash)-1:])
+}
 
 // An outcome is what a person sees of a run.
 type outcome struct {
