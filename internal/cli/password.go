@@ -119,7 +119,7 @@ func (p *Program) checkStdout() error {
 	}
 	// Go opens the null device in the place of a closed standard output.
 	if null, err := os.Stat(os.DevNull); err == nil && os.SameFile(info, null) {
-		return fail(exitIO, "the password is printed only once", "standard output is closed, so that nobody would see the generated password")
+		return fail(exitIO, "the password is printed only once", "standard output is closed or the null device: nobody would see the generated password")
 	}
 	return nil
 }
