@@ -25,6 +25,7 @@ type checkOptions struct {
 	fix, strict bool
 	dryRun      dryRunFlag
 	format      formatFlag
+	access      pathFlag
 }
 
 // NewCheck returns the command that looks for problems in the text.
@@ -43,7 +44,8 @@ newline. A line that is not an entry becomes a comment. It never changes who
 gets in with which password. --dry-run shows what would be done.
 
 "-o json" is {file, findings: [{kind, server, severity, line, column, user,
-message, hint, remedy}], changes: [{kind, line, done}]}.`,
+message, hint, remedy}], changes: [{kind, line, done}], grants: [{severity,
+file, line, user, message}]}, where grants has the problems of the access file.`,
 		Annotations: exits(`0  every listed user can log in
 7  a listed user cannot; with --strict: or there is a warning`),
 		Example:           p.examplesOf(p.Name, "check", "check --for registry --for nginx", "check --fix"),
@@ -55,6 +57,9 @@ message, hint, remedy}], changes: [{kind, line, done}]}.`,
 	flags.BoolVar(&o.fix, "fix", false, "fix what is unambiguous")
 	flags.BoolVar(&o.strict, "strict", false, "exit 7 for a warning as well")
 	o.dryRun.register(cmd, p)
+	if p.AccessFile {
+		registerAccess(cmd, &o.access)
+	}
 	o.format.registerOutput(cmd)
 	_ = cmd.RegisterFlagCompletionFunc("for", cobra.FixedCompletions([]string{"registry", "nginx", "apache"}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
@@ -100,6 +105,7 @@ type checkReport struct {
 	File     string         `json:"file"`
 	Findings []lint.Finding `json:"findings"`
 	Changes  []lint.Change  `json:"changes"` // what --fix did, or would do
+	Grants   []grantFinding `json:"grants"`
 }
 
 func check(ctx context.Context, p *Program, o checkOptions) error {
@@ -135,6 +141,9 @@ func check(ctx context.Context, p *Program, o checkOptions) error {
 			return fmt.Errorf("cannot check the file: %w", err)
 		}
 		report.Findings = append(report.Findings, findings...)
+	}
+	if users, _ := htpasswd.Parse(text); users != nil {
+		report.Grants = findingsOfGrants(p, o.access, o.text, users)
 	}
 	if err := o.write(p, report); err != nil {
 		return err
@@ -234,6 +243,7 @@ func (o checkOptions) writeText(w io.Writer, r checkReport) {
 		}
 		fmt.Fprintf(w, "%s: %s: %s%s%s [%s]\n", location(r.File, f.Line), f.Severity, user, f.Message, at, f.Kind)
 	}
+	writeGrantFindings(w, r.Grants)
 }
 
 func location(file string, line int) string {
@@ -258,6 +268,9 @@ func verdictOf(p *Program, o checkOptions, r checkReport) error {
 		if f.Severity == lint.SeverityError && hint == "" {
 			hint = f.Hint
 		}
+	}
+	for _, f := range r.Grants {
+		count[lint.Severity(f.Severity)]++
 	}
 	note := ""
 	if fixable > 0 {

@@ -5,6 +5,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
 	"net/http"
@@ -53,6 +54,9 @@ func TestEveryExampleRuns(t *testing.T) {
 	}))
 	t.Cleanup(registry.Close)
 	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: registry.Certificate().Raw})
+	der, err := x509.MarshalPKCS8PrivateKey(registry.TLS.Certificates[0].PrivateKey)
+	require.NoError(t, err)
+	key := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 
 	for _, cmd := range everyCommand(Commands()) {
 		require.NotEmpty(t, cmd.Example, cmd.CommandPath())
@@ -68,7 +72,10 @@ func TestEveryExampleRuns(t *testing.T) {
 					line = asShell.Replace(line)
 				}
 				line = strings.ReplaceAll(line, "localhost:5000", registry.Listener.Addr().String())
-				out := runExample(t, line, certificate)
+				if strings.Contains(line, program+" serve") { // until it has said what the registry needs
+					line += " --listen 127.0.0.1:0 > out & until [ -s out ]; do sleep 0.05; done; kill $!; wait $!"
+				}
+				out := runExample(t, line, certificate, key)
 				if strings.Contains(line, "json") && strings.Contains(line, " -o ") {
 					assert.True(t, json.Valid(out), "%s", out)
 				}
@@ -80,7 +87,7 @@ func TestEveryExampleRuns(t *testing.T) {
 // runExample runs the line in a folder that has what the examples name, with a
 // terminal on which everything that is asked for is answered, and returns what it
 // wrote to standard output.
-func runExample(t *testing.T, line string, certificate []byte) []byte {
+func runExample(t *testing.T, line string, certificate, key []byte) []byte {
 	t.Helper()
 	dir := t.TempDir()
 	users := "elton:" + exampleHash + "\nfrancis:" + exampleHash + "\n"
@@ -93,6 +100,9 @@ func runExample(t *testing.T, line string, certificate []byte) []byte {
 		"users.txt":              "elton:d0cker\r\ngordon:r3gL4b\r\n",
 		"elton.txt":              examplePassword + "\n",
 		"ca.crt":                 string(certificate),
+		"server.crt":             string(certificate),
+		"server.key":             string(key),
+		"auth/registry.access":   "@dev = elton\nfrancis push labs/**\nfrancis pull labs/**\n* pull public/hello\n",
 	} {
 		if strings.Contains(line, "user add elton") && name == "auth/registry.htpasswd" {
 			continue // it makes the file

@@ -32,6 +32,8 @@ type Program struct {
 	CreateFlags func(*cobra.Command)
 	// ServerDryRun says that --dry-run=server has a meaning for Open.
 	ServerDryRun bool
+	// AccessFile says that an access file can stand beside the text.
+	AccessFile bool
 	// HintFlags are the flags of every command that a hint repeats if they are given.
 	HintFlags []string
 	// Open returns the text that the flags name. With an error it still returns the

@@ -68,13 +68,14 @@ the file itself. Readers may then see half an edit, and a crash may leave one.`,
 such as 0640 for a server that runs as another user of the group, also for a
 file that exists. The directory is created only for the default path.`,
 		StaleHint:   "the registry has read another file: see which path it is given, and mount the directory instead of the file",
+		AccessFile:  true,
 		HintFlags:   []string{"file", "in-place"},
 		Flags:       f.register,
 		CreateFlags: f.registerMode,
 		Open:        f.open,
 	}
 	p.Subcommands = func(p *Program) []*cobra.Command {
-		return []*cobra.Command{newUser(p), newFileCheck(p), newCost(p), newHtpasswd(p), newCompletion(p), newVersion(p)}
+		return []*cobra.Command{newUser(p), newAccess(p), newServe(p), newFileCheck(p), newCost(p), newHtpasswd(p), newCompletion(p), newVersion(p)}
 	}
 	return p
 }

@@ -1,12 +1,14 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
 	"github.com/spf13/cobra"
 
 	"github.com/registryctl/registryctl/htpasswd"
+	"github.com/registryctl/registryctl/internal/access"
 )
 
 // removeOptions are the flags of "user remove".
@@ -15,6 +17,8 @@ type removeOptions struct {
 	text     Text
 	ifExists bool
 	dryRun   dryRunFlag
+	grants   grantsFlags
+	rights   *rightsFile
 }
 
 func newUserRemove(p *Program) *cobra.Command {
@@ -35,9 +39,13 @@ Any name is taken, also one that could not be added.`,
 	}
 	cmd.Flags().BoolVar(&o.ifExists, "if-exists", false, "skip users who do not exist")
 	o.dryRun.register(cmd, p)
+	o.grants.register(cmd, p, "remove the users from the access file, too")
 	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		o.users = unique(args)
 		if o.text, err = p.open(ToEdit, o.dryRun.value); err != nil {
+			return err
+		}
+		if o.rights, err = o.grants.open(p, o.text); err != nil {
 			return err
 		}
 		return userRemove(cmd.Context(), p, o)
@@ -74,5 +82,5 @@ func userRemove(ctx context.Context, p *Program, o removeOptions) error {
 			p.done(o.text, "removed %s from %s", shown(user), o.text.Name)
 		}
 	}
-	return err
+	return cmp.Or(o.grants.follow(ctx, o.rights, o.users, "removed the grants", (*access.File).RemoveUser), err)
 }

@@ -1,12 +1,14 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
 	"github.com/spf13/cobra"
 
 	"github.com/registryctl/registryctl/htpasswd"
+	"github.com/registryctl/registryctl/internal/access"
 )
 
 // renameOptions are the flags of "user rename".
@@ -14,6 +16,8 @@ type renameOptions struct {
 	from, to string
 	text     Text
 	dryRun   dryRunFlag
+	grants   grantsFlags
+	rights   *rightsFile
 }
 
 func newUserRename(p *Program) *cobra.Command {
@@ -28,9 +32,13 @@ func newUserRename(p *Program) *cobra.Command {
 		ValidArgsFunction: p.completeUser,
 	}
 	o.dryRun.register(cmd, p)
+	o.grants.register(cmd, p, "rename the user in the access file, too")
 	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		o.from, o.to = args[0], args[1]
 		if o.text, err = p.open(ToEdit, o.dryRun.value); err != nil {
+			return err
+		}
+		if o.rights, err = o.grants.open(p, o.text); err != nil {
 			return err
 		}
 		return userRename(cmd.Context(), p, o)
@@ -47,5 +55,5 @@ func userRename(ctx context.Context, p *Program, o renameOptions) error {
 		return p.cannot("rename", o.from, o.text, err)
 	}
 	p.done(o.text, "renamed %s to %s in %s", shown(o.from), shown(o.to), o.text.Name)
-	return err
+	return cmp.Or(o.grants.follow(ctx, o.rights, []string{o.from}, "renamed the user", func(f *access.File, from string) { f.RenameUser(from, o.to) }), err)
 }

@@ -1,0 +1,139 @@
+package access
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Grant adds a line that allows the subject the action in the repositories. It
+// leaves out what a line for the same subject and action names already, and changes
+// nothing if that is all. The line ends as the last one does; that one gets an end if
+// it has none.
+//
+// The error is that of [CheckPattern] or [ErrUnknownGroup], and nothing is changed.
+func (f *File) Grant(s Subject, a Action, patterns ...string) error {
+	if !a.Valid() {
+		return ErrAction
+	}
+	if s.IsGroup() && !f.defines(s) {
+		return ErrUnknownGroup
+	}
+	var missing []string
+	for _, p := range patterns {
+		if err := CheckPattern(p); err != nil {
+			return err
+		}
+		if !slices.Contains(missing, p) && !f.grants(s, a, p) {
+			missing = append(missing, p)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	end := "\n"
+	if n := len(f.lines); n > 0 {
+		last := &f.lines[n-1].text
+		if strings.HasSuffix(*last, "\r\n") || n > 1 && strings.HasSuffix(f.lines[n-2].text, "\r\n") {
+			end = "\r\n"
+		}
+		if !strings.HasSuffix(*last, "\n") {
+			*last += end
+		}
+	}
+	text := fmt.Sprintf("%-12s %-11s %s", s, a, strings.Join(missing, " ")) + end
+	return f.add(text)
+}
+
+func (f *File) add(text string) error {
+	l, err := parseLine(text, false)
+	if err != nil {
+		return err
+	}
+	f.lines = append(f.lines, l)
+	return nil
+}
+
+func (f *File) grants(s Subject, a Action, pattern string) bool {
+	return slices.ContainsFunc(f.lines, func(l line) bool {
+		return l.subject == s && l.action == a && slices.Contains(l.values(), pattern)
+	})
+}
+
+// Revoke takes the repositories out of the lines for the subject and the action,
+// and removes a line that names none then. It goes by the patterns as they are
+// written: other lines may still allow the same.
+//
+// The error is [ErrNoGrant] if one of them is in no such line, and nothing is
+// changed.
+func (f *File) Revoke(s Subject, a Action, patterns ...string) error {
+	for _, p := range patterns {
+		if !f.grants(s, a, p) {
+			return fmt.Errorf("%w: %s %s", ErrNoGrant, a, p)
+		}
+	}
+	f.edit(func(l line) (line, bool) {
+		if l.subject != s || l.action != a {
+			return l, true
+		}
+		l = l.without(func(pattern string) bool { return slices.Contains(patterns, pattern) })
+		return l, len(l.args()) > 0
+	})
+	return nil
+}
+
+// RemoveUser removes the grants to the user, and the user from the groups.
+func (f *File) RemoveUser(name string) {
+	f.edit(func(l line) (line, bool) {
+		if l.isGroup() {
+			l = l.without(func(member string) bool { return member == name })
+		}
+		return l, l.subject != User(name)
+	})
+}
+
+// RenameUser writes another name where a user stands.
+func (f *File) RenameUser(from, to string) {
+	f.edit(func(l line) (line, bool) {
+		if !l.mentions(from) {
+			return l, true
+		}
+		// From the end, so that the words in front keep their places.
+		for _, w := range slices.Backward(l.users()) {
+			if w.value == from {
+				l.text = l.text[:w.start] + string(User(to)) + l.text[w.end:]
+			}
+		}
+		return l, true
+	})
+}
+
+// without returns the line without the arguments that remove names, and without the
+// whitespace before them.
+func (l line) without(remove func(value string) bool) line {
+	for i := len(l.words) - 1; i >= 2; i-- {
+		if w := l.words[i]; remove(w.value) {
+			l.text = l.text[:l.words[i-1].end] + l.text[w.end:]
+			l.words = slices.Delete(slices.Clone(l.words), i, i+1)
+		}
+	}
+	return l
+}
+
+// edit replaces each line by what change makes of it, or removes it where keep is
+// false.
+func (f *File) edit(change func(line) (changed line, keep bool)) {
+	lines := f.lines[:0:0]
+	for i, l := range f.lines {
+		changed, keep := change(l)
+		if !keep {
+			continue
+		}
+		if changed.text != l.text {
+			// Every edit makes a line that can be parsed, of one that was.
+			changed, _ = parseLine(changed.text, i == 0)
+		}
+		lines = append(lines, changed)
+	}
+	f.lines = lines
+}

@@ -1,0 +1,243 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/registryctl/registryctl/htpasswd"
+	"github.com/registryctl/registryctl/internal/access"
+	"github.com/registryctl/registryctl/internal/atomicfile"
+)
+
+func newAccess(p *Program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "access",
+		Short: "Say who may pull, push and delete in which repositories",
+		Long: `Say who may pull, push and delete in which repositories. The rights are in a
+text file beside the users' file, auth/registry.access, which "registryctl
+serve" goes by. You can edit it yourself, too; comments and the order of the
+lines stay:
+
+  # user       actions     repositories
+  @dev = elton francis
+  elton        all         **               # delete and the catalog too
+  @dev         push        labs/**          # push implies pull
+  ci           push        labs/app tools/*
+  *            pull        public/**        # everyone, also without a login
+
+Grants add up; there is no deny. A user is a name, a group such as @dev, @users
+for everyone who has logged in, or * for everyone. An action is pull, push
+(which includes pull), delete, or all. In a repository * stands for any text
+between two slashes, and ** for any number of path components: labs/** is every
+repository below labs, but not labs itself.
+
+Without the file, everyone who has logged in may do everything.`,
+		Example: `  registryctl access grant francis pull 'labs/**'
+  registryctl access test francis push labs/app`,
+	}
+	cmd.AddCommand(newAccessGrant(p), newAccessRevoke(p), newAccessList(p), newAccessTest(p))
+	p.asGroup(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return cmd.Help()
+		}
+		hint := cmd.CommandPath() + " --help lists the commands"
+		if suggestions := cmd.SuggestionsFor(args[0]); len(suggestions) > 0 {
+			hint = "did you mean " + cmd.CommandPath() + " " + suggestions[0]
+		}
+		return Misuse(hint, "unknown command for %q", cmd.CommandPath())
+	}
+	return cmd
+}
+
+// registerAccess adds --access to a command.
+func registerAccess(cmd *cobra.Command, path *pathFlag) {
+	cmd.Flags().Var(path, "access", "access `FILE` (default: the users' file with the extension .access)")
+}
+
+// A rightsFile is the access file beside a users' file.
+type rightsFile struct {
+	fileStore        // for its path, its options and what it says of errors
+	flag      string // to repeat in a hint
+	users     Text
+}
+
+var errNoAccessFile = errors.New("the users come from standard input: where is the access file")
+
+// openRights returns the access file that the flag names, or else the one beside the
+// users' file. The error is errNoAccessFile if there is neither.
+func openRights(p *Program, flag pathFlag, users Text) (rightsFile, error) {
+	r := rightsFile{users: users}
+	store := users.Store
+	if dry, ok := store.(dryStore); ok {
+		store = dry.Store
+	}
+	r.fileStore, _ = store.(fileStore)
+	r.program, r.origin = p, "named by --access"
+	r.timeout = cmp.Or(r.timeout, 10*time.Second)
+	r.Path = string(flag)
+	if flag != "" {
+		r.flag = " --access " + quote(r.Path)
+		return r, nil
+	}
+	if users.File == "" {
+		return r, Misuse("name it with --access FILE", "%w", errNoAccessFile)
+	}
+	r.Path, r.origin = strings.TrimSuffix(users.File, filepath.Ext(users.File))+".access", "the access file of "+users.File
+	if r.Path == users.File {
+		return r, Misuse("the access file is named by --access", "-f names the file of the users, not the access file")
+	}
+	return r, nil
+}
+
+// openUsersAndRights opens the users' file to read, and the access file.
+func openUsersAndRights(p *Program, flag pathFlag) (rightsFile, error) {
+	users, err := p.open(ToRead, DryRunNone)
+	if err != nil {
+		return rightsFile{}, err
+	}
+	return openRights(p, flag, users)
+}
+
+// command is Program.command with --access if it was given.
+func (r rightsFile) command(verb string, operands ...string) string {
+	return r.program.command(verb+r.flag, operands...)
+}
+
+func (r rightsFile) read() (*access.File, error) {
+	text, err := atomicfile.Read(r.Path)
+	if err != nil {
+		if isMissing(err) {
+			return nil, err
+		}
+		return nil, r.explain(err)
+	}
+	return r.parse(text)
+}
+
+func (r rightsFile) parse(text string) (*access.File, error) {
+	f, err := access.Parse(text)
+	if err != nil {
+		return nil, fail(exitFormat, "edit the line; registryctl access --help shows examples", "%s: %w", r.Path, err)
+	}
+	return f, nil
+}
+
+// update edits the access file. A new one gets the mode of the users' file, as the
+// same server reads both.
+func (r rightsFile) update(ctx context.Context, create bool, edit func(*access.File) error) (changed bool, err error) {
+	o := atomicfile.Options{Create: create, InPlace: r.InPlace}
+	if info, err := os.Stat(r.users.File); err == nil {
+		o.Mode = info.Mode().Perm()
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.timeout)
+	defer cancel()
+	changed, err = atomicfile.Update(ctx, r.Path, o, func(text string) (io.WriterTo, error) {
+		if text == "" && create {
+			text = access.Header
+		}
+		f, err := r.parse(text)
+		if err != nil {
+			return nil, err
+		}
+		if err := edit(f); err != nil || !f.Changed() {
+			return nil, err
+		}
+		return f, nil
+	})
+	if errors.Is(err, context.DeadlineExceeded) {
+		return false, Fail("another process is editing the file; --lock-timeout waits longer", "%s was still locked after %s", r.Path, r.timeout)
+	}
+	return changed, r.explain(err)
+}
+
+// A grantLine is what a person types to grant or to revoke.
+type grantLine struct {
+	subject      access.Subject
+	action       access.Action
+	repositories []string
+}
+
+// parseGrant reads USER ACTION REPOSITORY..., or without USER if --user is given.
+func parseGrant(cmd *cobra.Command, user string, args []string) (g grantLine, err error) {
+	names := []string{"USER", "ACTION", "REPOSITORY..."}
+	if cmd.Flags().Changed("user") {
+		names, g.subject = names[1:], access.User(user)
+		if err := htpasswd.ValidateUser(user); err != nil {
+			return g, fail(exitName, "", "cannot use that name: %w", err)
+		}
+	}
+	if err := operands(names...)(cmd, args); err != nil {
+		return g, err
+	}
+	if g.subject == "" {
+		if g.subject, err = access.ParseSubject(args[0]); err != nil {
+			return g, fail(exitName, "", "%w", err)
+		}
+		args = args[1:]
+	}
+	g.action, g.repositories = access.Action(args[0]), args[1:]
+	if !g.action.Valid() {
+		return g, Misuse(cmd.CommandPath()+" --help shows an example", "%w", access.ErrAction)
+	}
+	return g, nil
+}
+
+// String is what is said of the line.
+func (g grantLine) String() string {
+	return fmt.Sprintf("%s on %s", g.action, strings.Join(g.repositories, ", "))
+}
+
+// shownSubject is shown for whom a grant is for.
+func shownSubject(s access.Subject) string {
+	switch name, ok := s.UserName(); {
+	case ok:
+		return shown(name)
+	case s == access.Everyone:
+		return "everyone"
+	case s == access.Users:
+		return "everyone who has logged in"
+	}
+	return oneLine(string(s))
+}
+
+// completeGrant offers users, actions, and the repositories of the access file.
+func completeGrant(p *Program, path *pathFlag) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+		if !cmd.Flags().Changed("user") {
+			if len(args) == 0 {
+				return p.completeUsers(cmd, args, word)
+			}
+			args = args[1:]
+		}
+		if len(args) == 0 {
+			return []string{"pull", "push", "delete", "all"}, cobra.ShellCompDirectiveNoFileComp
+		}
+		r, err := openUsersAndRights(p, *path)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		f, err := r.read()
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		var names []string
+		for g := range f.All() {
+			for _, name := range g.Patterns {
+				if access.ValidName(name) { // a shell takes it as it is
+					names = append(names, name)
+				}
+			}
+		}
+		return unique(names), cobra.ShellCompDirectiveNoFileComp
+	}
+}

@@ -1,0 +1,77 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/registryctl/registryctl/htpasswd"
+	"github.com/registryctl/registryctl/internal/access"
+	"github.com/registryctl/registryctl/internal/crypt"
+)
+
+func newAccessTest(p *Program) *cobra.Command {
+	var o grantOptions
+	cmd := &cobra.Command{
+		Use:        "test USER ACTION REPOSITORY",
+		Short:      "Test whether a user may do an action",
+		SuggestFor: []string{"check", "can"},
+		Long: `Test whether a user may do an action in a repository, and print the line that
+allows it. * as the user is somebody without a login; all on '**' is the
+catalog.`,
+		Example: `  registryctl access test francis push labs/app
+  registryctl access test '*' pull public/hello`,
+		Annotations: exits("3  the user may not\n6  there is no such user\n7  the access file is malformed"),
+	}
+	o.register(cmd, p, accessTest)
+	return cmd
+}
+
+func accessTest(ctx context.Context, p *Program, o grantOptions) error {
+	user, isUser := o.subject.UserName()
+	repository := o.repositories[0]
+	switch {
+	case !isUser && o.subject != access.Everyone:
+		return Misuse("name one of its users", "access test takes a user or *, not a group")
+	case len(o.repositories) > 1:
+		return Misuse("", "access test takes one repository")
+	}
+	if isUser && o.rights.users.Store != nil {
+		f, err := o.rights.users.Read(ctx)
+		if f == nil {
+			return err
+		}
+		if _, ok := f.Lookup(user); !ok {
+			return p.cannot("test", user, o.rights.users, htpasswd.ErrUserNotFound)
+		}
+	}
+	f, err := o.rights.read()
+	if err != nil && !isMissing(err) {
+		return err
+	}
+	rights := access.Unrestricted()
+	if f != nil {
+		rights = f.Rights()
+	}
+	var grants []access.Grant
+	if repository == "**" && o.action == access.All {
+		grants = rights.FindCatalog(user)
+	} else if !access.ValidName(repository) {
+		return Misuse("a pattern is not the name of a repository", "want the name of a repository, such as labs/app")
+	} else {
+		grants = rights.Find(user, o.action, repository)
+	}
+	if grants == nil {
+		return fail(exitMismatch, o.rights.command("access grant", string(o.subject), string(o.action), repository), "%s may not %s %s", shownSubject(o.subject), verbOf(o.action), repository)
+	}
+	if f == nil {
+		return p.print(fmt.Appendf(nil, "there is no %s: everyone who has logged in may do everything\n", oneLine(o.rights.Path)))
+	}
+	var lines strings.Builder
+	for _, g := range grants {
+		fmt.Fprintf(&lines, "%s: %s %s %s\n", location(o.rights.Path, g.Line), crypt.Redact(string(g.Subject)), g.Action, strings.Join(g.Patterns, " "))
+	}
+	return p.print([]byte(lines.String()))
+}

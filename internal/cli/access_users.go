@@ -1,0 +1,142 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/registryctl/registryctl/htpasswd"
+	"github.com/registryctl/registryctl/internal/access"
+	"github.com/registryctl/registryctl/internal/crypt"
+)
+
+// grantsFlags are --grants and --access of the commands that change who the users
+// are.
+type grantsFlags struct {
+	access pathFlag
+	along  bool
+}
+
+func (g *grantsFlags) register(cmd *cobra.Command, p *Program, usage string) {
+	if p.AccessFile {
+		cmd.Flags().BoolVar(&g.along, "grants", false, usage)
+		registerAccess(cmd, &g.access)
+	}
+}
+
+// open returns the access file, or none if there can be none.
+func (g grantsFlags) open(p *Program, users Text) (*rightsFile, error) {
+	if !p.AccessFile || users.File == "" && g.access == "" && !g.along {
+		return nil, nil
+	}
+	r, err := openRights(p, g.access, users)
+	return &r, err
+}
+
+// follow does to the grants of each user what was done to the user, or warns of those
+// that remain.
+func (g grantsFlags) follow(ctx context.Context, r *rightsFile, users []string, done string, edit func(f *access.File, user string)) error {
+	if r == nil {
+		return nil
+	}
+	f, err := r.read()
+	switch {
+	case isMissing(err):
+		return nil
+	case err != nil && g.along:
+		return fmt.Errorf("cannot change the grants: %w", err)
+	case err != nil:
+		r.program.warn("cannot tell which grants remain: %v", err)
+		return nil
+	}
+	for _, user := range users {
+		if lines := f.Mentions(user); len(lines) > 0 && !g.along {
+			r.program.warn("%s still names %s, in line %s; --grants would have changed that", r.Path, shown(user), joinNumbers(lines))
+		}
+	}
+	if !g.along {
+		return nil
+	}
+	editAll := func(f *access.File) error {
+		for _, user := range users {
+			edit(f, user)
+		}
+		return nil
+	}
+	changed := false
+	if r.users.DryRun == DryRunNone {
+		changed, err = r.update(ctx, false, editAll)
+	} else {
+		_ = editAll(f)
+		changed = f.Changed()
+	}
+	if !made(err) {
+		return fmt.Errorf("cannot change the grants: %w", err)
+	}
+	if changed {
+		r.program.done(r.users, "%s in %s", done, r.Path)
+	}
+	return err
+}
+
+func joinNumbers(numbers []int) string {
+	words := make([]string, len(numbers))
+	for i, n := range numbers {
+		words[i] = strconv.Itoa(n)
+	}
+	return strings.Join(words, ", ")
+}
+
+// A grantFinding is what "check" has found in the access file. It is part of the JSON
+// output: no field may change its name or meaning.
+type grantFinding struct {
+	Severity string `json:"severity"` // "error" if the token server refuses the file, else "warning"
+	File     string `json:"file"`
+	Line     int    `json:"line"` // 0: none
+	User     string `json:"user"`
+	Message  string `json:"message"`
+}
+
+// findingsOfGrants are those for the access file, if there is one.
+func findingsOfGrants(p *Program, flag pathFlag, t Text, users *htpasswd.File) []grantFinding {
+	findings := []grantFinding{}
+	r, err := grantsFlags{access: flag}.open(p, t)
+	if r == nil || err != nil {
+		return findings
+	}
+	f, err := r.read()
+	if isMissing(err) {
+		return findings
+	}
+	if err != nil {
+		return append(findings, grantFinding{Severity: "error", File: r.Path, Message: err.Error()})
+	}
+	exists := func(user string) bool {
+		_, ok := users.Lookup(user)
+		return ok
+	}
+	for _, problem := range f.Problems(exists) {
+		findings = append(findings, grantFinding{"warning", r.Path, problem.Line, crypt.Redact(problem.User), problem.Message})
+	}
+	rights := f.Rights()
+	for user := range users.Users() {
+		if !rights.Any(user) {
+			findings = append(findings, grantFinding{"warning", r.Path, 0, crypt.Redact(user), "the user has no rights"})
+		}
+	}
+	return findings
+}
+
+func writeGrantFindings(w io.Writer, findings []grantFinding) {
+	for _, f := range findings {
+		user := ""
+		if f.User != "" {
+			user = "user " + shown(f.User) + ": "
+		}
+		fmt.Fprintf(w, "%s: %s: %s%s [grant]\n", location(f.File, f.Line), f.Severity, user, oneLine(f.Message))
+	}
+}

@@ -1,0 +1,253 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/registryctl/registryctl/htpasswd/basicauth"
+	"github.com/registryctl/registryctl/internal/tokens"
+)
+
+// serveOptions are the flags of "serve".
+type serveOptions struct {
+	users           Text
+	rights          rightsFile
+	access          pathFlag
+	listen          string
+	realm           string
+	tlsCert, tlsKey pathFlag
+	plainHTTP       bool
+	service, issuer string
+	ttl             Duration
+	key             pathFlag
+	metrics         bool
+	log, format     formatFlag
+}
+
+func newServe(p *Program) *cobra.Command {
+	o := serveOptions{
+		ttl:    Duration(5 * time.Minute),
+		log:    formatFlag{value: "text", allowed: []string{"text", "json"}},
+		format: formatFlag{value: "env", allowed: []string{"env", "yaml", "compose"}},
+	}
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve tokens to the clients of a registry",
+		Long: `Serve tokens to the clients of a registry, so that the access file says who may
+do what: the registry's standard token authentication. Prints the settings that
+the registry needs, and then answers until it is stopped.
+
+Clients ask the address of --realm, which the registry tells them: the same name
+has to lead here for each of them. It must not be an IP address, which some
+clients refuse. Passwords are sent there: without --tls-cert the server listens
+only on this machine, unless --plain-http says that something else protects the
+way, such as a proxy with TLS.
+
+The first start creates the private key of a certificate authority, with mode
+0600, and beside it the certificate, token.crt. Give the registry the
+certificate alone: whoever has the key can make any token. Any number of servers
+can share the key.
+
+Edits of the users and of the access file count within a second. A token that
+was issued before stays good until it ends. A file that is malformed keeps the
+server from starting; a server that runs goes on with the last good text and
+logs that.`,
+		Example: `  registryctl serve
+  registryctl serve --listen :5001 --tls-cert server.crt --tls-key server.key
+  registryctl serve -o compose`,
+		Annotations:       exits("7  the users' file or the access file is malformed"),
+		Args:              noOperands,
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	flags := cmd.Flags()
+	registerAccess(cmd, &o.access)
+	flags.StringVar(&o.listen, "listen", "127.0.0.1:5001", "`ADDRESS` to listen on")
+	flags.StringVar(&o.realm, "realm", "", "`URL` that clients ask (default: http://localhost:PORT/token, or https)")
+	flags.Var(&o.tlsCert, "tls-cert", "certificate `FILE` for TLS")
+	flags.Var(&o.tlsKey, "tls-key", "private key `FILE` for TLS")
+	flags.BoolVar(&o.plainHTTP, "plain-http", false, "serve other machines without TLS")
+	flags.StringVar(&o.service, "service", "registry", "`NAME` of the registry in the tokens")
+	flags.StringVar(&o.issuer, "issuer", program, "`NAME` of this server in the tokens")
+	flags.Var(&o.ttl, "token-ttl", "how much `TIME` a token is good for, at least 1m")
+	flags.Var(&o.key, "key", "private key `FILE` (default: token.key beside the users' file)")
+	flags.BoolVar(&o.metrics, "metrics", false, "serve /metrics for Prometheus")
+	o.log.register(cmd, "log", "", "`FORMAT` of the log: ")
+	o.format.register(cmd, "output", "o", "`FORMAT` of the registry's settings: ")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
+		if o.users, err = p.open(ToRead, DryRunNone); err != nil {
+			return err
+		}
+		if o.users.File == "" {
+			return Misuse("", "serve needs a file, not standard input")
+		}
+		if o.rights, err = openRights(p, o.access, o.users); err != nil {
+			return err
+		}
+		if err := o.check(); err != nil {
+			return err
+		}
+		return serve(cmd.Context(), p, o)
+	}
+	return cmd
+}
+
+func (o serveOptions) check() error {
+	host, _, err := net.SplitHostPort(o.listen)
+	addr, _ := netip.ParseAddr(host)
+	switch {
+	case err != nil:
+		return Misuse("", "--listen takes HOST:PORT or :PORT")
+	case (o.tlsCert == "") != (o.tlsKey == ""):
+		return Misuse("", "--tls-cert and --tls-key go together")
+	case o.tlsCert == "" && !o.plainHTTP && host != "localhost" && !addr.IsLoopback():
+		return Misuse("use --tls-cert and --tls-key, or --plain-http behind a proxy with TLS", "without TLS the server listens only on this machine")
+	case time.Duration(o.ttl) < tokens.MinTTL:
+		return Misuse("", "--token-ttl takes 1m or more")
+	case o.service == "" || o.issuer == "":
+		return Misuse("", "--service and --issuer must not be empty")
+	}
+	if o.realm == "" {
+		return nil
+	}
+	u, err := url.Parse(o.realm)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil {
+		return Misuse("", "--realm takes a URL such as https://auth.example.com:5001/token")
+	}
+	if _, err := netip.ParseAddr(u.Hostname()); err == nil {
+		return Misuse("use a name that leads there, or localhost", "some clients refuse a realm with an IP address")
+	}
+	return nil
+}
+
+func serve(ctx context.Context, p *Program, o serveOptions) error {
+	log := o.logger(p)
+	users := &basicauth.Authenticator{
+		Path:     o.users.File,
+		CacheTTL: time.Duration(o.ttl),
+		OnReload: func(r basicauth.LoadResult) {
+			if r.Err != nil {
+				log.Error("the users' file cannot be used; the last good text counts", "error", r.Err)
+				return
+			}
+			log.Info("users", "file", o.users.File, "users", r.Users, "refused", len(r.Refused))
+		},
+	}
+	if _, err := o.users.Read(ctx); err != nil {
+		return fmt.Errorf("cannot read the users: %w", err)
+	}
+	if err := users.Reload(ctx); err != nil {
+		return fmt.Errorf("cannot read the users: %w", err)
+	}
+	if _, err := o.rights.read(); err != nil && !isMissing(err) {
+		return fmt.Errorf("cannot read the rights: %w", err)
+	}
+	rights, err := tokens.OpenRights(o.rights.Path, func(err error) {
+		if err != nil {
+			log.Error("the access file cannot be used; the last good text counts", "error", err)
+			return
+		}
+		log.Info("rights", "file", o.rights.Path)
+	})
+	if err != nil {
+		return fmt.Errorf("cannot read the rights: %w", err)
+	}
+	if !rights.Found() {
+		log.Warn("there is no access file: everyone who has logged in may do everything", "file", o.rights.Path)
+	}
+	keyFile := cmp.Or(string(o.key), filepath.Join(filepath.Dir(o.users.File), "token.key"))
+	ca, err := tokens.OpenCA(ctx, keyFile)
+	if err != nil {
+		return fmt.Errorf("cannot open the key of the tokens: %w", o.rights.explain(err))
+	}
+	if info, err := os.Stat(keyFile); err == nil && info.Mode().Perm()&0o007 != 0 && os.PathSeparator == '/' {
+		log.Warn("everyone on this machine can read the key, and make any token", "file", keyFile)
+	}
+	l, err := net.Listen("tcp", o.listen)
+	if err != nil {
+		return Fail("--listen takes another address", "cannot listen: %w", err)
+	}
+	defer func() { _ = l.Close() }()
+	scheme := "http"
+	if o.tlsCert != "" {
+		certificate, err := tls.LoadX509KeyPair(string(o.tlsCert), string(o.tlsKey))
+		if err != nil {
+			return fmt.Errorf("cannot serve TLS: %w", err)
+		}
+		scheme, l = "https", tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{certificate}})
+	}
+	realm := cmp.Or(o.realm, fmt.Sprintf("%s://localhost:%d/token", scheme, l.Addr().(*net.TCPAddr).Port))
+	if err := p.print([]byte(o.settings(realm, tokens.CertFile(keyFile)))); err != nil {
+		return err
+	}
+	log.Info("serving", "address", l.Addr().String(), "realm", realm)
+	s := &tokens.Server{
+		Verify:  users.Verify,
+		Rights:  rights,
+		CA:      ca,
+		Service: o.service,
+		Issuer:  o.issuer,
+		TTL:     time.Duration(o.ttl),
+		Log:     log,
+		Metrics: o.metrics,
+	}
+	if err := s.Serve(ctx, l); err != nil {
+		return fmt.Errorf("cannot serve: %w", err)
+	}
+	log.Info("stopped")
+	return nil
+}
+
+func (o serveOptions) logger(p *Program) *slog.Logger {
+	options := &slog.HandlerOptions{}
+	if p.quiet {
+		options.Level = slog.LevelError
+	}
+	if o.log.value == "json" {
+		return slog.New(slog.NewJSONHandler(p.Stderr, options))
+	}
+	return slog.New(slog.NewTextHandler(p.Stderr, options))
+}
+
+// settings are what the registry needs to know.
+func (o serveOptions) settings(realm, certFile string) string {
+	if abs, err := filepath.Abs(certFile); err == nil {
+		certFile = abs
+	}
+	values := []struct{ name, value string }{
+		{"realm", realm}, {"service", o.service}, {"issuer", o.issuer}, {"rootcertbundle", certFile},
+	}
+	var b strings.Builder
+	switch o.format.value {
+	case "yaml":
+		b.WriteString("auth:\n  token:\n")
+	case "compose":
+		b.WriteString("REGISTRY_AUTH: token\n")
+	default:
+		b.WriteString("REGISTRY_AUTH=token\n")
+	}
+	for _, v := range values {
+		variable := "REGISTRY_AUTH_TOKEN_" + strings.ToUpper(v.name)
+		switch o.format.value {
+		case "yaml":
+			fmt.Fprintf(&b, "    %s: %s\n", v.name, strconv.Quote(v.value))
+		case "compose":
+			fmt.Fprintf(&b, "%s: %s\n", variable, strconv.Quote(v.value))
+		default:
+			fmt.Fprintf(&b, "%s=%s\n", variable, v.value)
+		}
+	}
+	return b.String()
+}
