@@ -36,7 +36,9 @@ func (p *pathFlag) Set(s string) error {
 type Duration time.Duration
 
 func (d *Duration) String() string { return time.Duration(*d).String() }
-func (d *Duration) Type() string   { return "duration" }
+
+// Type is for package pflag.
+func (d *Duration) Type() string { return "duration" }
 
 // Set is for package pflag.
 func (d *Duration) Set(s string) error {
@@ -128,6 +130,7 @@ func (m *modeFlag) Set(s string) error {
 // A DryRun says how much of an edit is done.
 type DryRun string
 
+// How much of an edit is done.
 const (
 	DryRunNone   DryRun = ""
 	DryRunClient DryRun = "client" // nothing is written

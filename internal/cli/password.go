@@ -370,5 +370,6 @@ func (p *Program) lostPasswords(what string, users []string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fail(exitIO, p.userCommand("passwd --generate", users...), "%s set but could not be written: %w", what, errors.Unwrap(errors.Join(err)))
+	// Not wrapped: also said to a reader who is gone, for whom other output is none.
+	return fail(exitIO, p.userCommand("passwd --generate", users...), "%s set but could not be printed: %v", what, err)
 }
