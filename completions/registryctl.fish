@@ -19,7 +19,8 @@ function __registryctl_perform_completion
     __registryctl_debug "last arg: $lastArg"
 
     # Disable ActiveHelp which is not supported for fish shell
-    set -l requestComp "REGISTRYCTL_ACTIVE_HELP=0 $args[1] __complete $args[2..-1] $lastArg"
+    set -l typed (string escape -- $args)
+    set -l requestComp "REGISTRYCTL_ACTIVE_HELP=0 $typed[1] __complete $typed[2..-1] $lastArg"
 
     __registryctl_debug "Calling $requestComp"
     set -l results (eval $requestComp 2> /dev/null)

@@ -104,7 +104,11 @@ func (f *File) All() iter.Seq[Entry] {
 // not be edited meanwhile.
 func (f *File) Users() iter.Seq[string] {
 	return func(yield func(string) bool) {
-		seen := make(map[string]bool)
+		n := 0
+		for _, piece := range f.pieces {
+			n += strings.Count(piece, "\n")
+		}
+		seen := make(map[string]bool, n)
 		for l := range f.lines() {
 			r, kind := record.Parse(l.text)
 			if kind != record.Entry || seen[r.User] {

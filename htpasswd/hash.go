@@ -1,6 +1,7 @@
 package htpasswd
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -40,7 +41,6 @@ const Bcrypt Scheme = "bcrypt"
 type Hash struct {
 	_    [0]func() // no ==, which would compare the pointers
 	text *string   // a pointer, as fmt prints the fields of a Hash that lies unexported in another struct
-	cost uint8     // of bcrypt; 0 for any other scheme
 }
 
 // HashPassword hashes a password with bcrypt, as "$2y$": the one prefix that the
@@ -81,15 +81,8 @@ func ParseHash(text string) (Hash, error) {
 	return newHash(text), nil
 }
 
-// newHash returns the Hash of any text. The registry looks at no byte behind a
-// bcrypt hash, so it ends there.
-func newHash(text string) Hash {
-	cost, size, ok := crypt.ParseBcrypt(text)
-	if ok {
-		text = text[:size]
-	}
-	return Hash{text: &text, cost: uint8(cost)}
-}
+// newHash returns the Hash of any text.
+func newHash(text string) Hash { return Hash{text: &text} }
 
 // Disabled returns the hash that a disabled user had before [File.Disable]; ok is
 // false if the Hash is not of a disabled user. A Hash of one is of no scheme and
@@ -124,19 +117,29 @@ func (h Hash) Verify(password []byte) error {
 
 // Scheme returns the scheme of the hash, which is empty if it is not known.
 func (h Hash) Scheme() Scheme {
-	if h.cost > 0 {
-		return Bcrypt
-	}
 	scheme, _ := crypt.Scan(h.Encoded())
 	return Scheme(scheme)
 }
 
 // Cost returns the cost of a bcrypt hash; ok is false for any other.
-func (h Hash) Cost() (cost int, ok bool) { return int(h.cost), h.cost > 0 }
+func (h Hash) Cost() (cost int, ok bool) {
+	cost, _, ok = crypt.ParseBcrypt(h.line())
+	return cost, ok
+}
 
 // Encoded returns the hash as it is written in the file. It belongs there and
-// nowhere else.
+// nowhere else. The registry ignores what follows a bcrypt hash on its line, so it
+// is not part of the hash.
 func (h Hash) Encoded() string {
+	text := h.line()
+	if _, size, ok := crypt.ParseBcrypt(text); ok {
+		return text[:size]
+	}
+	return text
+}
+
+// line returns all that stands behind the colon.
+func (h Hash) line() string {
 	if h.text == nil {
 		return ""
 	}
@@ -151,14 +154,10 @@ func (h Hash) String() string {
 	if before, ok := h.Disabled(); ok {
 		return "disabled " + before.String()
 	}
-	switch scheme := h.Scheme(); scheme {
-	case Bcrypt:
-		return fmt.Sprintf("%s(%d)", scheme, h.cost)
-	case "":
-		return "unknown"
-	default:
-		return string(scheme)
+	if cost, ok := h.Cost(); ok {
+		return fmt.Sprintf("%s(%d)", Bcrypt, cost)
 	}
+	return cmp.Or(string(h.Scheme()), "unknown")
 }
 
 // Format prints, for every verb, what String returns.

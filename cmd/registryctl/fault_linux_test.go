@@ -429,8 +429,8 @@ func (c call) mustNotFail() bool {
 
 // notDurable is what an edit says that is made but may not last: first what it
 // did.
-var notDurable = regexp.MustCompile(`\A(registryctl: (created|added|removed) [^\n]+\n)+` +
-	`registryctl: in place, but may not survive a power cut: [^\n]+\n(registryctl: hint: [^\n]+\n)?\z`)
+var notDurable = regexp.MustCompile(`\A((created|added|removed) [^\n]+\n)+` +
+	`registryctl: in place, but may not survive a power cut: [^\n]+\n(  hint: [^\n]+\n)?\z`)
 
 func (s *scene) survivesError(t *testing.T, at int, errno string, o outcome) {
 	t.Helper()
@@ -455,11 +455,11 @@ func (s *scene) survivesError(t *testing.T, at int, errno string, o outcome) {
 func TestNotDurable(t *testing.T) {
 	testserver.Need(t, "strace")
 	for _, tt := range []struct{ command, said string }{
-		{"user add francis --hash HASH -f FILE", `registryctl: added "francis" to FILE`},
-		{"user passwd elton --hash HASH -f FILE", `registryctl: set the password of "elton" in FILE`},
-		{"user remove elton -f FILE", `registryctl: removed "elton" from FILE`},
-		{"user rename elton francis -f FILE", `registryctl: renamed "elton" to "francis" in FILE`},
-		{"check --fix -f FILE", "registryctl: FILE: everybody listed can log in; 1 warning"},
+		{"user add francis --hash HASH -f FILE", `added "francis" to FILE`},
+		{"user passwd elton --hash HASH -f FILE", `set the password of "elton" in FILE`},
+		{"user remove elton -f FILE", `removed "elton" from FILE`},
+		{"user rename elton francis -f FILE", `renamed "elton" to "francis" in FILE`},
+		{"check --fix -f FILE", "FILE: every listed user can log in; 1 warning"},
 		{"htpasswd -bC4 FILE elton secret", "Updating password for user elton"},
 		{"htpasswd -cbC4 FILE elton secret", "Adding password for user elton"},
 		{"htpasswd -D FILE elton", "Deleting password for user elton"},

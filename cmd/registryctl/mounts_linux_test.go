@@ -156,7 +156,7 @@ func TestMountedFile(t *testing.T) {
 		assertRefused(t, inside, program)
 		assert.Equal(t, editable, contents(t, outside))
 		o := run(t, program, "user", "remove", "elton", "-f", inside)
-		assert.Regexp(t, `\nregistryctl: hint: .*mount.*folder.*--in-place`, o.stderr)
+		assert.Regexp(t, `\n  hint: mount its directory instead, or use --in-place`, o.stderr)
 	})
 
 	t.Run("in place", func(t *testing.T) {

@@ -36,7 +36,7 @@ func TestInCmd(t *testing.T) {
 		return string(out)
 	}
 
-	assert.Equal(t, "registryctl: created auth/registry.htpasswd\nregistryctl: added \"elton\" to auth/registry.htpasswd\n",
+	assert.Equal(t, "created auth/registry.htpasswd\nadded \"elton\" to auth/registry.htpasswd\n",
 		typed(`echo d0cker| registryctl user add elton --cost 4 --password-stdin`))
 	typed(`echo d0cker| registryctl user verify elton --password-stdin -f auth\registry.htpasswd`)
 	typed(`set "PW=r3gL4b"&& registryctl user add francis --cost 4 --password-env PW -f "用户 é.htpasswd"`)

@@ -63,5 +63,8 @@ func (c *checker) twin(p piece, effective map[string]int) {
 // their Unicode normalisation. A server tells such names apart, and a person does
 // not.
 func FoldName(name string) string {
+	if !strings.ContainsFunc(name, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		return strings.ToLower(name) // ASCII has one normalisation
+	}
 	return norm.NFC.String(strings.ToLower(norm.NFC.String(name)))
 }

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"io"
 	"iter"
 	"os"
@@ -14,12 +16,31 @@ import (
 	"github.com/registryctl/registryctl/htpasswd"
 )
 
-// completionScripts writes the script of each shell, as of cobra.
+// completionScripts writes the script of each shell, which is cobra's.
 var completionScripts = map[string]func(root *cobra.Command, w io.Writer) error{
 	"bash":       func(root *cobra.Command, w io.Writer) error { return root.GenBashCompletionV2(w, true) },
 	"zsh":        (*cobra.Command).GenZshCompletion,
-	"fish":       func(root *cobra.Command, w io.Writer) error { return root.GenFishCompletion(w, true) },
+	"fish":       writeFishCompletion,
 	"powershell": (*cobra.Command).GenPowerShellCompletionWithDesc,
+}
+
+// fishUnescaped is where cobra's script for fish evaluates the words of the command
+// line without the quotes that they were typed with.
+const fishUnescaped = `$args[1] __complete $args[2..-1] $lastArg"`
+
+// writeFishCompletion escapes what the script evaluates: a name could be a command.
+func writeFishCompletion(root *cobra.Command, w io.Writer) error {
+	var script bytes.Buffer
+	if err := root.GenFishCompletion(&script, true); err != nil {
+		return err
+	}
+	before, after, found := strings.Cut(script.String(), fishUnescaped)
+	if !found {
+		return errors.New("the script of fish is not the one that is known")
+	}
+	before = strings.Replace(before, "    set -l requestComp \"", "    set -l typed (string escape -- $args)\n    set -l requestComp \"", 1)
+	_, err := io.WriteString(w, before+`$typed[1] __complete $typed[2..-1] $lastArg"`+after)
+	return err
 }
 
 func newCompletion(p *Program) *cobra.Command {

@@ -36,7 +36,9 @@ func (p *pathFlag) Set(s string) error {
 type Duration time.Duration
 
 func (d *Duration) String() string { return time.Duration(*d).String() }
-func (d *Duration) Type() string   { return "duration" }
+
+// Type is for package pflag.
+func (d *Duration) Type() string { return "duration" }
 
 // Set is for package pflag.
 func (d *Duration) Set(s string) error {
@@ -128,6 +130,7 @@ func (m *modeFlag) Set(s string) error {
 // A DryRun says how much of an edit is done.
 type DryRun string
 
+// How much of an edit is done.
 const (
 	DryRunNone   DryRun = ""
 	DryRunClient DryRun = "client" // nothing is written
@@ -156,7 +159,13 @@ func (d *dryRunFlag) Type() string {
 }
 
 func (d *dryRunFlag) Set(s string) error {
-	value, ok := map[string]DryRun{"true": DryRunClient, "client": DryRunClient, "false": DryRunNone, "none": DryRunNone, "server": DryRunServer}[s]
+	value, ok := map[string]DryRun{"client": DryRunClient, "none": DryRunNone, "server": DryRunServer}[s]
+	if is, err := strconv.ParseBool(s); err == nil {
+		ok = true
+		if is {
+			value = DryRunClient
+		}
+	}
 	switch {
 	case ok && (value != DryRunServer || d.server):
 		d.value = value

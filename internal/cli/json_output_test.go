@@ -59,7 +59,7 @@ var jsonOutputs = []jsonOutput{
 		enumerations: []enumeration{
 			{"reason", true, []string{
 				"accepted", "wrong-password", "unknown-user", "not-bcrypt", "unknown-hash", "malformed-file", "no-file", "unreadable-file",
-				"refused", "file-refused", "no-password", "token", "redirect", "untrusted", "not-tls", "plain-http", "unreachable", "timeout", "unexpected",
+				"refused", "file-refused", "no-password", "token", "redirect", "untrusted", "not-tls", "plain-http", "connection-refused", "timeout", "unexpected",
 			}},
 			{"file_reason", true, []string{"accepted", "wrong-password", "unknown-user", "not-bcrypt", "unknown-hash", "malformed-file", "no-file", "unreadable-file", ""}},
 		},
@@ -81,7 +81,7 @@ var jsonOutputs = []jsonOutput{
 	{
 		command: "check",
 		shape: "{file: string, findings: [{kind: string, server: string, severity: string, line: number, column: number, user: string, message: string, hint: string, remedy: string}]," +
-			" changes: [{kind: string, line: number, done: string}]}",
+			" changes: [{kind: string, line: number, done: string}], grants: [{severity: string, file: string, line: number, user: string, message: string}]}",
 		enumerations: []enumeration{
 			{"findings.kind", false, []string{
 				"utf-16", "byte-order-mark", "byte-order-mark-before-comment", "no-colon", "line-too-long", "lone-cr", "glued-lines",
@@ -107,6 +107,7 @@ var jsonOutputs = []jsonOutput{
 			modes := checkReport{
 				Findings: append(lint.CheckMode(0o666, false, lint.Registry), lint.CheckMode(0o600, true, lint.Nginx)...),
 				Changes:  []lint.Change{},
+				Grants:   []grantFinding{{Severity: "warning"}},
 			}
 			var out bytes.Buffer
 			require.NoError(t, writeJSON(&out, modes))
@@ -165,7 +166,7 @@ func TestJSONOutputOfNothing(t *testing.T) {
 	require.NoError(t, err)
 	assert.JSONEq(t, fmt.Sprintf(`{"file": %s, "users": []}`, name), string(jsonOf(t, "", "user", "import", "-f", file)))
 	require.NoError(t, os.WriteFile(file, []byte("elton:"+strings.Replace(exampleHash, "$04$", "$10$", 1)+"\n"), 0o600))
-	assert.JSONEq(t, fmt.Sprintf(`{"file": %s, "findings": [], "changes": []}`, name), string(jsonOf(t, "", "check", "--fix", "-f", file)))
+	assert.JSONEq(t, fmt.Sprintf(`{"file": %s, "findings": [], "changes": [], "grants": []}`, name), string(jsonOf(t, "", "check", "--fix", "-f", file)))
 }
 
 // jsonOf is what a command writes with "-o json", whatever its exit status.

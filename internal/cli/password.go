@@ -119,7 +119,7 @@ func (p *Program) checkStdout() error {
 	}
 	// Go opens the null device in the place of a closed standard output.
 	if null, err := os.Stat(os.DevNull); err == nil && os.SameFile(info, null) {
-		return fail(exitIO, "the password is printed only once", "standard output is closed, so that nobody would see the generated password")
+		return fail(exitIO, "the password is printed only once", "standard output is closed or the null device: nobody would see the generated password")
 	}
 	return nil
 }
@@ -370,5 +370,6 @@ func (p *Program) lostPasswords(what string, users []string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fail(exitIO, p.userCommand("passwd --generate", users...), "%s set but could not be written: %w", what, errors.Unwrap(errors.Join(err)))
+	// Not wrapped: also said to a reader who is gone, for whom other output is none.
+	return fail(exitIO, p.userCommand("passwd --generate", users...), "%s set but could not be printed: %v", what, err)
 }

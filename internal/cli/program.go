@@ -50,6 +50,7 @@ type Program struct {
 // Access is what a text is opened for.
 type Access int
 
+// What a text may be opened for.
 const (
 	ToRead   Access = iota
 	ToEdit          // Read fails where an edit would be refused, so that no password is asked for in vain

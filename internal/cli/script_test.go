@@ -47,6 +47,12 @@ func TestScript(t *testing.T) {
 			"status":   exitStatus,
 			"many":     writeMany,
 		},
+		Condition: func(cond string) (bool, error) {
+			if cond != "unprivileged" {
+				return false, fmt.Errorf("unknown condition %q", cond)
+			}
+			return os.Geteuid() > 0, nil // -1 on Windows
+		},
 		RequireExplicitExec: true,
 	})
 }

@@ -257,9 +257,9 @@ func interruptible(ctx context.Context, work func() error) error {
 // Unicode normalisation.
 func twin(f *htpasswd.File, name string) (user string, found bool) {
 	key := lint.FoldName(name)
-	for user := range f.Users() {
-		if user != name && lint.FoldName(user) == key {
-			return user, true
+	for e := range f.All() {
+		if e.User != name && lint.FoldName(e.User) == key {
+			return e.User, true
 		}
 	}
 	return "", false

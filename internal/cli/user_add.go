@@ -175,8 +175,11 @@ func warnAfterAdd(p *Program, before *htpasswd.File, o addOptions) {
 	}
 	const made = "docker" // by a registry that has found no file
 	entry, found := before.Lookup(made)
-	for user := range before.Users() {
-		found = found && user == made
+	for e := range before.All() {
+		if e.User != made {
+			found = false
+			break
+		}
 	}
 	if cost, _ := entry.Hash.Cost(); found && cost == htpasswd.DefaultCost {
 		p.warn("the registry may have created the user %q, whose password is in its log: %s", made, p.userCommand("remove", made))

@@ -64,23 +64,31 @@ func userList(ctx context.Context, p *Program, o listOptions) error {
 	if f == nil {
 		return fmt.Errorf("cannot list the users: %w", refused)
 	}
-	list := rows(f)
-	if len(o.users) > 0 {
-		wanted := make(map[string]bool)
-		for _, user := range o.users {
-			if _, ok := f.Lookup(user); !ok {
-				return p.cannotList(user, o.text)
-			}
-			wanted[user] = true
+	wanted := make(map[string]bool)
+	for _, user := range o.users {
+		if _, ok := f.Lookup(user); !ok {
+			return p.cannotList(user, o.text)
 		}
-		list = slices.DeleteFunc(list, func(r row) bool { return !wanted[r.User] })
+		wanted[user] = true
 	}
+	isWanted := func(user string) bool { return len(wanted) == 0 || wanted[user] }
 	show := printable
 	if !isTerminal(p.Stdout) {
 		show = crypt.Redact
 	}
 	out := bufio.NewWriter(output{p.Stdout})
-	if err := cmp.Or(listFormats[o.format.value](out, list, show), out.Flush()); err != nil {
+	var err error
+	if o.format.value == "name" {
+		for user := range f.Users() {
+			if isWanted(user) {
+				_, _ = out.WriteString(show(user) + "\n") // Flush returns the error
+			}
+		}
+	} else {
+		list := slices.DeleteFunc(rows(f), func(r row) bool { return !isWanted(r.User) })
+		err = listFormats[o.format.value](out, list, show)
+	}
+	if err := cmp.Or(err, out.Flush()); err != nil {
 		return err
 	}
 	if refused != nil { // what is there was shown
@@ -149,7 +157,6 @@ var rowHeader = []string{"user", "scheme", "cost", "line", "problem"}
 // listFormats print the rows; show is for the formats that a program may read.
 var listFormats = map[string]func(w io.Writer, list []row, show func(string) string) error{
 	"table": writeTable,
-	"name":  writeNames,
 	"json":  writeRows,
 	"csv":   writeCSV,
 }
@@ -160,20 +167,6 @@ func writeTable(w io.Writer, list []row, _ func(string) string) error {
 		table = append(table, r.fields(printable))
 	}
 	return writeColumns(w, table)
-}
-
-func writeNames(w io.Writer, list []row, show func(string) string) error {
-	shown := make(map[string]bool)
-	for _, r := range list {
-		if shown[r.User] {
-			continue
-		}
-		shown[r.User] = true
-		if _, err := fmt.Fprintln(w, show(r.User)); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func writeRows(w io.Writer, list []row, _ func(string) string) error {

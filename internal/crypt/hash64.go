@@ -25,8 +25,23 @@ func encodeHash64(digest, order []byte) string {
 	return text.String()
 }
 
+// isHash64 is true for the bytes of hash64.
+var isHash64 = func() (is [256]bool) {
+	for i := range len(hash64) {
+		is[hash64[i]] = true
+	}
+	return is
+}()
+
 // spanHash64 counts the characters of hash64 that s begins with.
-func spanHash64(s string) int { return len(s) - len(strings.TrimLeft(s, hash64)) }
+func spanHash64(s string) int {
+	for i := range len(s) {
+		if !isHash64[s[i]] {
+			return i
+		}
+	}
+	return len(s)
+}
 
 // cutSaltDigest reads SALT$DIGEST, as md5-crypt and SHA-crypt have it, and says how many bytes that takes. The digest has a
 // known length. A salt is anything that neither ends itself nor the field or the line it stands in (crypt(5)).

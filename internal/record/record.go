@@ -32,11 +32,13 @@ type Record struct {
 // ends, as Unicode defines it, does not count. The first colon ends the user.
 // The Record is the zero value for any other kind than Entry.
 func Parse(line string) (Record, Kind) {
-	body := strings.TrimLeftFunc(line, unicode.IsSpace)
-	start := len(line) - len(body)
-	body = strings.TrimRightFunc(body, unicode.IsSpace)
+	body := strings.TrimSpace(line)
 	if body == "" || body[0] == '#' {
 		return Record{}, Comment
+	}
+	start := 0
+	if !strings.HasPrefix(line, body) {
+		start = len(line) - len(strings.TrimLeftFunc(line, unicode.IsSpace))
 	}
 	user, hash, found := strings.Cut(body, ":")
 	if !found {

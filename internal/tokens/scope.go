@@ -22,6 +22,9 @@ type resource struct {
 	Actions []string `json:"actions"`
 }
 
+// String returns the resource in the form of a scope, for the log.
+func (r resource) String() string { return r.Type + ":" + r.Name + ":" + strings.Join(r.Actions, ",") }
+
 // parseScope reads type:name:action,action, where the type can be followed by a class
 // in parentheses and the name can begin with host:port.
 func parseScope(s string) (r resource, ok bool) {
