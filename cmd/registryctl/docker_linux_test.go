@@ -121,6 +121,51 @@ func TestReadmeCompose(t *testing.T) {
 	e.ok("docker", "push", e.hello(address))
 }
 
+// TestReadmeTokens serves tokens to a registry, with the lines of the README: elton
+// may push, francis only pull.
+func TestReadmeTokens(t *testing.T) {
+	e := startEngine(t)
+	program := testserver.Build(t)
+	port, tokens := freePort(t), freePort(t)
+	address := "localhost:" + port
+	require.NoError(t, os.Mkdir(filepath.Join(e.dir, "auth"), 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(e.dir, "auth", "registry.htpasswd"), []byte(editable), 0o600))
+	here := strings.NewReplacer("registryctl serve", "registryctl serve --listen 127.0.0.1:"+tokens, " registry:3", " "+e.registryImage(),
+		"docker run -d", "docker run -d --name "+e.name+" -e REGISTRY_HTTP_ADDR=127.0.0.1:"+port)
+	e.removed(e.name)
+	for _, line := range readmeLines(t, "sh", "registryctl serve") {
+		line = here.Replace(line)
+		command, background := strings.CutSuffix(line, " &")
+		if !background {
+			status, seen := atTerminal(t, program, e.dir, "bash", "-c", line)
+			require.Zero(t, status, "%s\n%s", line, seen)
+			continue
+		}
+		server := exec.Command("bash", "-c", "exec "+command)
+		server.Dir = e.dir
+		server.Env = append(os.Environ(), "PATH="+filepath.Dir(program)+":"+os.Getenv("PATH"), "REGISTRY_AUTH_HTPASSWD_PATH=")
+		require.NoError(t, server.Start())
+		t.Cleanup(func() {
+			_ = server.Process.Kill()
+			_ = server.Wait()
+		})
+		require.Eventually(t, func() bool {
+			return strings.Contains(contents(t, filepath.Join(e.dir, "registry.env")), "REGISTRY_AUTH") && contents(t, filepath.Join(e.dir, "auth", "token.crt")) != ""
+		}, time.Minute, 50*time.Millisecond)
+	}
+	e.awaitRegistry(port)
+
+	hello := e.hello(address)
+	require.NoError(t, e.login(address, "elton", "secret"))
+	e.ok("docker", "push", hello)
+	e.ok("docker", "rmi", hello)
+	require.NoError(t, e.login(address, "francis", "secret"))
+	e.ok("docker", "pull", hello)
+	said, err := e.run("docker", "push", hello+":latest")
+	assert.Error(t, err, "francis may only pull: %s", said)
+	assert.Regexp(t, "denied|unauthorized|insufficient_scope", said)
+}
+
 // TestDockerTLS reaches a registry with TLS at an address of this machine that docker
 // takes for another one: the bridge's. Docker and registryctl trust it by the same file.
 func TestDockerTLS(t *testing.T) {

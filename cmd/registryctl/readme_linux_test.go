@@ -26,7 +26,7 @@ import (
 // notRun are the lines of the README that no test runs, by what they begin with.
 var notRun = map[string]string{
 	"cosign ":    "needs a release",
-	"docker ":    "needs an engine: see TestFirstMinute and TestReadmeCompose",
+	"docker ":    "needs an engine: see TestFirstMinute, TestReadmeCompose and TestReadmeTokens",
 	"gh ":        "needs a release",
 	"go ":        "builds what is built already, or asks the network",
 	"kubectl ":   "needs a cluster; those of the plugin are in its own tests",
@@ -101,6 +101,8 @@ func TestReadme(t *testing.T) {
 				vet(t, b)
 			case "yaml":
 				assertEscaped(t, b)
+			case "text":
+				assertAccess(t, program, b)
 			case "powershell":
 				typeInPowerShell(t, program, b)
 			default:
@@ -262,6 +264,7 @@ func atTerminal(t *testing.T, program, dir string, argv ...string) (status int, 
 		}
 	}()
 	_ = cmd.Wait()
+	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what a line has left in the background
 	return cmd.ProcessState.ExitCode(), escapes.ReplaceAllString(<-all, "")
 }
 
@@ -304,6 +307,15 @@ func assertEscaped(t *testing.T, b block) {
 		assert.NoError(t, h.Verify([]byte("d0cker")), hash)
 	}
 	assert.NotContains(t, text, "\t")
+}
+
+// assertAccess says whether the lines are an access file that gives francis a push.
+func assertAccess(t *testing.T, program string, b block) {
+	t.Helper()
+	dir := readerFolder(t, "")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "auth", "registry.access"), []byte(strings.Join(b.lines, "\n")+"\n"), 0o600))
+	status, seen := typeLine(t, program, dir, "registryctl access test francis push labs/app")
+	assert.Zero(t, status, seen)
 }
 
 // vet compiles a program of the README, in this module.
