@@ -14,30 +14,42 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/registryctl/registryctl/htpasswd"
+	"github.com/registryctl/registryctl/htpasswd/lint"
+	"github.com/registryctl/registryctl/internal/crypt"
 )
 
-// apacheName is what Apache's program is called, and what messages begin with
-// in its place: also those of "registryctl htpasswd", as scripts look for them.
+// apacheName is what Apache's program is called. The messages of "registryctl
+// htpasswd" begin with it too, as scripts look for them.
 const apacheName = "htpasswd"
 
-// An apacheError is an error of the command, whose messages begin with the name of
-// Apache's program: scripts look for them.
+// Limits of Apache's program for the cost of bcrypt. Its library takes no more.
+const (
+	apacheMinCost = htpasswd.MinCost
+	apacheMaxCost = 17
+)
+
+// An apacheError is an error whose message begins with the name of Apache's
+// program.
 type apacheError struct{ error }
 
 func (e apacheError) Unwrap() error { return e.error }
-
-func apacheFailure(err error) error {
-	if err == nil || errors.Is(err, pflag.ErrHelp) {
-		return err
-	}
-	return apacheError{err}
-}
 
 // isApacheName reports whether the program was called as htpasswd or
 // htpasswd.exe: through a link, or as a copy of that name.
 func isApacheName(arg0 string) bool {
 	name := strings.ToLower(filepath.Base(arg0)) // Windows finds HTPASSWD.EXE as well
 	return strings.TrimSuffix(name, ".exe") == apacheName
+}
+
+// htpasswdOptions are the flags and operands of "htpasswd". A flag is known by its
+// letter, and 0 stands for none.
+type htpasswdOptions struct {
+	mode      byte // -c -n -v -D
+	source    byte // of the password: -b -i, else the prompt
+	algorithm byte // -B -m -d -s -p -2 -5
+	cost      int  // 0 if it is not given
+
+	file, user, password string
 }
 
 const apacheUsage = `Usage:
@@ -51,211 +63,227 @@ func newHtpasswd(p *Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   apacheName + " [-bcinvBD] [-C cost] [passwordfile] username [password]",
 		Short: "Take the command line of Apache's htpasswd",
-		Long: `Take the command line of Apache's htpasswd, for the scripts and tutorials that
-have it. Called as htpasswd, by a link or a copy, the program does the same.
+		Long: `Take the command line of Apache's htpasswd, for scripts and tutorials that use
+it. If the program is called htpasswd, through a link or a copy, it does the
+same.
 
 ` + strings.ReplaceAll(apacheUsage, "\t", "  ") + `
-  -c  create the file, or replace all that is in it
-  -n  write the line to standard output and touch no file
+  -c  create the file, or replace everything in it
+  -n  print the line to standard output and write no file
   -v  verify the password of the user
   -D  delete the user
   -b  take the password from the command line, where everyone can see it
-  -i  read the password from standard input, without asking twice
-  -B  hash with bcrypt, as without it; -C N is its cost, 4 to 17
+  -i  read the password from standard input, once
+  -B  hash with bcrypt, which is the default; -C N sets its cost, 4 to 17
 
-One letter each, alone or together as in -nbBC10, before the operands. Of -b -i
-the last one counts, and so of -C and -r, which is the same. -m -d -s -p -2 -5
-mean another way to hash and are refused, unless nothing is hashed; of them and
--B the last one counts. Without -b and -i the password is asked for on the
-terminal, or where there is none on standard input.
+Flags have one letter and come before the operands, alone or together, as in
+-nbBC10. If both -b and -i are given, the last one counts; -r is another name
+for -C. -m -d -s -p -2 -5 select another algorithm and are refused, unless
+nothing is hashed; of these and -B the last one counts. Without -b and -i the
+password is asked for on the terminal. Without a terminal it is read from
+standard input.
 
-What differs from Apache's program:
+With -v, a user who has several lines needs the same password in each of them,
+as with Apache's program. A hash that Apache's servers refuse does not match.
 
-  - -n ends its line with one newline, not with two.
-  - Without a flag it is bcrypt, at cost 10; there it is MD5, and bcrypt at 5.
-    So -C counts also without -B.
-  - Another algorithm is not written: exit 10. The registry accepts only
-    bcrypt. -v knows the others, but not DES crypt and yescrypt: exit 10.
-  - A name that could not be logged in with is refused, exit 6: an empty one,
-    one that begins with # or has a blank at either end or a control character
-    in it.
-  - A password that is empty, has more than 72 bytes or a NUL or, with -i, more
-    than one line is refused, exit 5. So is the end of input at the prompt.
-    With -i a byte order mark goes and UTF-16 is decoded: PowerShell may send
-    either.
-  - No edit is lost where several run at once, and no reader sees half a file.
-    For that the directory of the file has to be writable as well. Only regular
-    files are written: for /dev/stdout there is -n.
-  - Lines may be as long as the registry reads them, 65,535 bytes, and a last
-    line without a newline gets one before a line is added.
-  - Lines are read as the registry reads them: blanks around a line and what
-    follows a bcrypt hash do not count, and a file that it would refuse is
-    known before a password is asked for: exit 7. Of several lines of a user
-    whose password is set the last one stays.
-  - A new file can be read by its owner only.
-  - A flag of several letters is refused, except for --help.`,
-		Annotations: exits(`0   done, also -D of a user who is not there
+Differences from Apache's program:
+
+  - -n ends its line with one newline, not two.
+  - The default is bcrypt at cost 10; Apache's is MD5, and cost 5 with -B. So
+    -C also works without -B.
+  - Other algorithms are not written: exit 10. The registry accepts only
+    bcrypt. -v verifies the others, except DES crypt, yescrypt and plain text:
+    exit 10.
+  - A new user name must be one that every client can log in with: exit 6. It
+    must be UTF-8, must not be empty or begin with #, must not contain control
+    characters, and must not begin or end with whitespace or an invisible
+    character. A user who is in the file already can get a new password; there
+    is a warning then.
+  - A password that is empty, has more than 72 bytes or a NUL byte or, with
+    -i, more than one line is refused: exit 5. So is the end of input at the
+    prompt. A password that is not UTF-8, or begins or ends with whitespace,
+    gets a warning, because docker login sends another one.
+  - With -i, a byte order mark is removed and UTF-16 is decoded, because
+    PowerShell may send either.
+  - If several programs edit the file at once, no edit is lost, and no reader
+    sees half a file. For this the directory of the file must be writable too.
+    Only regular files are written: use -n for /dev/stdout.
+  - Lines may be as long as the registry reads, 65,535 bytes. A last line
+    without a newline gets one before a line is added.
+  - Lines are read as the registry reads them: whitespace around a line and
+    text after a bcrypt hash do not count. If the registry would refuse the
+    whole file, exit 7 comes before the password is asked for. If the user
+    whose password is set has several lines, the last one stays.
+  - A new file is readable by its owner only.
+  - A flag of several letters is refused, except --help.`,
+		Annotations: exits(`0   done, also -D of a user who does not exist
 1   file
 2   usage
-3   wrong password, two different ones, or a cost out of range
+3   wrong password, two different passwords, or a cost out of range
 4   interrupted
-5   too long, or a password that is refused
-6   user name refused or, with -v, unknown
-7   the file is not one that the registry accepts
-10  another algorithm`),
+5   an operand is too long, or the password is refused
+6   the user name is refused or, with -v, unknown
+7   the registry does not accept the file
+10  unsupported algorithm`),
 		Example: `  registryctl htpasswd -Bbn elton "$PASSWORD"
   registryctl htpasswd -Bc auth/registry.htpasswd elton
   registryctl htpasswd -Bb auth\registry.htpasswd elton $env:PW # PowerShell`,
 		DisableFlagParsing: true,
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		c := apacheCommand{program: p}
-		if err := c.parse(args); err != nil {
-			return apacheFailure(err)
+		var o htpasswdOptions
+		err := o.parse(args)
+		if errors.Is(err, pflag.ErrHelp) {
+			return err
 		}
-		return apacheFailure(c.run(cmd.Context()))
+		if errors.As(err, new(apacheMisuse)) {
+			fmt.Fprint(p.Stderr, apacheUsage)
+		}
+		if err == nil {
+			err = runHtpasswd(cmd.Context(), p, o)
+		}
+		if err != nil {
+			return apacheError{err}
+		}
+		return nil
 	}
 	return cmd
 }
 
-// An apacheCommand is one run of the command. A flag is known by its letter, and
-// 0 is none of them.
-type apacheCommand struct {
-	program   *Program
-	mode      byte // -c -n -v -D
-	source    byte // of the password: -b -i, else the prompt
-	algorithm byte // -B -m -d -s -p -2 -5
-	cost      int
-
-	file, user, password string
-}
-
-func (c *apacheCommand) run(ctx context.Context) error {
-	writes := c.mode != 'v' && c.mode != 'D'
-	if writes {
-		if err := htpasswd.ValidateUser(c.user); err != nil {
+func runHtpasswd(ctx context.Context, p *Program, o htpasswdOptions) error {
+	if o.mode != 'n' {
+		if err := checkApacheFile(o); err != nil {
 			return err
 		}
 	}
-	if c.mode != 'n' {
-		if err := c.checkFile(); err != nil {
-			return err
-		}
-	}
-	switch {
-	case writes:
-		return c.set(ctx)
-	case c.mode == 'v':
-		return c.verify(ctx)
+	switch o.mode {
+	case 'v':
+		return verifyApache(ctx, p, o)
+	case 'D':
+		return removeApache(ctx, p, o)
 	default:
-		return c.remove(ctx)
+		return setApache(ctx, p, o)
 	}
 }
 
-// checkFile refuses what cannot be read or written, before a password is asked
-// for. To a file that is read-only the right to replace it does not matter:
-// whoever made it so has meant it.
-func (c *apacheCommand) checkFile() error {
-	info, err := os.Stat(c.file)
+// checkApacheFile refuses a file that cannot be read or written, before a password
+// is asked for. A file that is read-only is refused even if its directory would let
+// it be replaced: somebody has made it so on purpose.
+func checkApacheFile(o htpasswdOptions) error {
+	info, err := os.Stat(o.file)
 	regular := err == nil && info.Mode().IsRegular()
 	switch {
-	case c.mode != 'c' && !regular:
-		return fail(exitIO, "", "cannot modify file %s; use '-c' to create it", c.file)
-	case c.mode != 'c' || regular:
-		return c.checkAccess()
+	case o.mode != 'c' && !regular:
+		return fail(exitIO, "", "cannot modify file %s; use '-c' to create it", o.file)
+	case o.mode != 'c' || regular:
+		return checkApacheAccess(o)
 	case err == nil:
-		return fail(exitIO, "-n writes to standard output", "cannot create file %s: it is there and not a regular file", c.file)
+		return fail(exitIO, "-n writes to standard output", "cannot create file %s: it exists and is not a regular file", o.file)
 	}
-	if directory, err := os.Stat(filepath.Dir(c.file)); err != nil || !directory.IsDir() || c.file == "" {
-		return fail(exitIO, "", "cannot create file %s", c.file)
+	if directory, err := os.Stat(filepath.Dir(o.file)); err != nil || !directory.IsDir() || o.file == "" {
+		return fail(exitIO, "", "cannot create file %s", o.file)
 	}
 	return nil
 }
 
-func (c *apacheCommand) checkAccess() error {
+func checkApacheAccess(o htpasswdOptions) error {
 	flag, access := os.O_RDWR, "read/write"
-	if c.mode == 'v' {
+	if o.mode == 'v' {
 		flag, access = os.O_RDONLY, "read"
 	}
-	f, err := os.OpenFile(c.file, flag, 0)
+	f, err := os.OpenFile(o.file, flag, 0)
 	if errors.Is(err, fs.ErrPermission) {
-		return fail(exitIO, "", "cannot open file %s for %s access", c.file, access)
+		return fail(exitIO, "", "cannot open file %s for %s access", o.file, access)
 	}
 	if err == nil {
 		_ = f.Close()
 	}
-	return nil // any other error may be a passing one, and comes again if not
+	return nil // the read or the edit reports any other error
 }
 
-func (c *apacheCommand) store() htpasswd.FileStore {
-	return htpasswd.FileStore{Path: c.file, Create: c.mode == 'c'}
+func (o htpasswdOptions) store() htpasswd.FileStore {
+	return htpasswd.FileStore{Path: o.file, Create: o.mode == 'c'}
 }
 
-// set gives the user a password: with -c in a file of its own, with -n on
+// setApache sets the password of the user: with -c in a new file, with -n on
 // standard output.
-func (c *apacheCommand) set(ctx context.Context) error {
-	hash, err := c.newHash(ctx)
+func setApache(ctx context.Context, p *Program, o htpasswdOptions) error {
+	if err := checkApacheUser(ctx, p, o); err != nil {
+		return err
+	}
+	hash, err := apacheHash(ctx, p, o)
 	if err != nil {
 		return err
 	}
-	line := fmt.Appendf(nil, "%s:%s\n", c.user, hash.Encoded())
-	verb, cannot := "Adding", "unable to update"
-	switch c.mode {
+	line := fmt.Appendf(nil, "%s:%s\n", o.user, hash.Encoded())
+	verb, action := "Adding", "update"
+	switch o.mode {
 	case 'n':
-		return c.program.print(line)
+		return p.print(line)
 	case 'c':
-		cannot = "cannot create"
-		_, err = c.store().Update(ctx, func(f *htpasswd.File) error { return f.Reset(line) })
+		action = "create"
+		_, err = o.store().Update(ctx, func(f *htpasswd.File) error { return f.Reset(line) })
 	default:
-		_, err = c.store().Update(ctx, func(f *htpasswd.File) error {
+		_, err = o.store().Update(ctx, func(f *htpasswd.File) error {
 			verb = "Adding"
-			err := f.Add(c.user, hash)
-			if errors.Is(err, htpasswd.ErrUserExists) {
+			if _, exists := f.Lookup(o.user); exists {
 				verb = "Updating"
-				err = f.Set(c.user, hash)
 			}
-			return err
+			return f.Set(o.user, hash)
 		})
 	}
 	if !made(err) {
-		return c.cannot(cannot, err)
+		return apacheFileError(p, o, action, err)
 	}
-	c.tell("%s password for user %s", verb, c.user)
+	p.tellApache("%s password for user %s", verb, o.user)
 	return err
 }
 
-// newHash asks for the password, after all that could be wrong without it, and
-// hashes it. With -b nothing is asked for, and the edit itself says what is wrong
-// with the file.
-func (c *apacheCommand) newHash(ctx context.Context) (h htpasswd.Hash, err error) {
-	other := otherAlgorithms[c.algorithm]
-	cost := c.cost
+// checkApacheUser refuses a name that "user add" refuses, and a file that the
+// registry refuses, before a password is asked for. A user who is in the file
+// already keeps the name.
+func checkApacheUser(ctx context.Context, p *Program, o htpasswdOptions) error {
+	invalid := htpasswd.ValidateUser(o.user)
+	if o.mode != 0 {
+		return invalid
+	}
+	f, err := o.store().Read(ctx)
+	if err != nil {
+		return apacheFileError(p, o, "read", err)
+	}
+	if _, exists := f.Lookup(o.user); !exists {
+		return invalid
+	}
+	if invalid != nil {
+		p.warnApache(invalid)
+	}
+	return nil
+}
+
+// apacheHash asks for the password and hashes it, once nothing else can be wrong.
+func apacheHash(ctx context.Context, p *Program, o htpasswdOptions) (h htpasswd.Hash, err error) {
+	if other := otherAlgorithms[o.algorithm]; other != "" {
+		return h, fail(exitAlgorithm, fmt.Sprintf("without -%c it is bcrypt", o.algorithm),
+			"%s algorithm not supported: the registry accepts only bcrypt", other)
+	}
+	cost := o.cost
 	if cost == 0 {
 		cost = htpasswd.DefaultCost
 	}
-	if other == "" && (cost < htpasswd.MinCost || cost > htpasswd.MaxCost) {
-		return h, fail(exitMismatch, "", "Unable to encode with bcrypt: %w", htpasswd.ErrInvalidCost)
+	if cost < apacheMinCost || cost > apacheMaxCost {
+		return h, fail(exitMismatch, "", "Unable to encode with bcrypt: cost is not between %d and %d", apacheMinCost, apacheMaxCost)
 	}
-	if c.mode == 0 && (c.source != 'b' || other != "") {
-		if _, err := c.store().Read(ctx); err != nil {
-			return h, c.cannot("unable to read", err)
-		}
-	}
-	if other != "" {
-		return h, fail(exitAlgorithm, fmt.Sprintf("without -%c it is bcrypt", c.algorithm),
-			"%s algorithm not supported: the registry accepts only bcrypt", other)
-	}
-	password, err := c.readPassword(ctx)
+	password, err := apachePassword(ctx, p, o)
 	if err != nil {
 		return h, err
 	}
 	return await(ctx, func() (htpasswd.Hash, error) { return htpasswd.HashPassword(password, cost) })
 }
 
-func (c *apacheCommand) remove(ctx context.Context) error {
+func removeApache(ctx context.Context, p *Program, o htpasswdOptions) error {
 	found := false
-	_, err := c.store().Update(ctx, func(f *htpasswd.File) error {
-		err := f.Remove(c.user)
+	_, err := o.store().Update(ctx, func(f *htpasswd.File) error {
+		err := f.Remove(o.user)
 		found = !errors.Is(err, htpasswd.ErrUserNotFound)
 		if !found {
 			return nil
@@ -264,76 +292,89 @@ func (c *apacheCommand) remove(ctx context.Context) error {
 	})
 	switch {
 	case !made(err):
-		return c.cannot("unable to update", err)
+		return apacheFileError(p, o, "update", err)
 	case found:
-		c.tell("Deleting password for user %s", c.user)
+		p.tellApache("Deleting password for user %s", o.user)
 	default:
-		c.tell("User %s not found", c.user) // which scripts take for done
+		p.tellApache("User %s not found", o.user) // exit 0, as Apache's program
 	}
 	return err
 }
 
-// verify wants every line of the user to have the password, as one server goes
-// by the first of them and another by the last.
-func (c *apacheCommand) verify(ctx context.Context) error {
-	f, err := c.store().Read(ctx)
+// verifyApache wants every line of the user to have the password: one server goes
+// by the first of them, another by the last.
+func verifyApache(ctx context.Context, p *Program, o htpasswdOptions) error {
+	f, err := o.store().Read(ctx)
 	if err != nil {
-		return c.cannot("unable to read", err)
+		return apacheFileError(p, o, "read", err)
 	}
 	var password []byte
 	for entry := range f.All() {
-		if entry.User != c.user {
+		if entry.User != o.user {
 			continue
 		}
 		if entry.Hash.Encoded() == "" {
-			return fail(exitFormat, "", "Empty hash for user %s", c.user)
+			return fail(exitFormat, "", "Empty hash for user %s", o.user)
 		}
 		if password == nil {
-			if password, err = c.readPassword(ctx); err != nil {
+			if password, err = apachePassword(ctx, p, o); err != nil {
 				return err
 			}
 		}
-		if err := c.verifyHash(ctx, entry.Hash, password); err != nil {
+		if err := verifyApacheEntry(ctx, entry, password); err != nil {
 			return err
 		}
 	}
 	if password == nil {
-		return fail(exitName, "", "User %s not found", c.user)
+		return fail(exitName, "", "User %s not found", o.user)
 	}
-	c.tell("Password for user %s correct.", c.user)
+	p.tellApache("Password for user %s correct.", o.user)
 	return nil
 }
 
-func (c *apacheCommand) verifyHash(ctx context.Context, h htpasswd.Hash, password []byte) error {
-	err := interruptible(ctx, func() error { return h.Verify(password) })
-	_, noHash := htpasswd.ParseHash(h.Encoded())
+// verifyApacheEntry compares the password as Apache's program does: a hash that
+// its servers refuse matches no password.
+func verifyApacheEntry(ctx context.Context, entry htpasswd.Entry, password []byte) error {
+	wrong := fail(exitMismatch, "", "password verification failed")
+	encoded := entry.Hash.Encoded()
+	if _, n := crypt.Scan(encoded); n < len(encoded) || lint.Problem(entry, lint.Apache) != "" {
+		return wrong
+	}
+	err := interruptible(ctx, func() error { return entry.Hash.Verify(password) })
 	switch {
-	case errors.Is(err, htpasswd.ErrMismatch), errors.Is(err, htpasswd.ErrUnsupportedHash) && noHash != nil:
-		return fail(exitMismatch, "", "password verification failed")
+	case errors.Is(err, htpasswd.ErrMismatch):
+		return wrong
 	case errors.Is(err, htpasswd.ErrUnsupportedHash):
-		return fail(exitAlgorithm, "", "cannot verify the password of user %s, whose hash is %s: %w", c.user, h.Scheme(), err)
+		return fail(exitAlgorithm, "", "cannot verify the password of user %s, whose hash is %s: %w", entry.User, entry.Hash.Scheme(), err)
 	}
 	return err
 }
 
-// cannot is the error of the file, without the hints that name flags which this
-// command does not have.
-func (c *apacheCommand) cannot(what string, err error) error {
+// apacheFileError says what could not be done with the file. It has no hint that
+// names a flag of the other commands.
+func apacheFileError(p *Program, o htpasswdOptions, action string, err error) error {
 	var refused *htpasswd.ParseError
-	switch f := c.program.explain(err); {
+	switch e := p.explain(err); {
 	case errors.As(err, &refused):
-		return fail(f.Status, f.Hint, "The file %s does not appear to be a valid htpasswd file: %w", c.file, refused)
-	case errors.Is(err, context.Canceled):
+		return fail(e.Status, "the registry refuses every user until this is fixed: "+p.Name+" check --fix -f "+quote(o.file),
+			"The file %s does not appear to be a valid htpasswd file: %w", o.file, refused)
+	case errors.Is(err, context.Canceled), errors.Is(err, htpasswd.ErrInvalidUser):
 		return err
 	case errors.Is(err, syscall.EBUSY):
-		return fail(f.Status, "if the file itself is mounted into a container, mount its directory instead, or see registryctl user add --in-place",
-			"%s file %s: %w", what, c.file, err)
+		return fail(e.Status, "if the file itself is mounted into a container, mount its directory instead, or see registryctl user add --in-place",
+			"cannot %s file %s: %w", action, o.file, err)
 	default:
-		return fail(f.Status, "", "%s file %s: %w", what, c.file, err)
+		return fail(e.Status, "", "cannot %s file %s: %w", action, o.file, err)
 	}
 }
 
-// tell says what was done in Apache's words, which begin with no name.
-func (c *apacheCommand) tell(format string, args ...any) {
-	fmt.Fprintf(c.program.Stderr, "%s\n", oneLine(fmt.Sprintf(format, args...)))
+// tellApache says what was done in the words of Apache's program, which begin with
+// no name.
+func (p *Program) tellApache(format string, args ...any) {
+	fmt.Fprintf(p.Stderr, "%s\n", oneLine(fmt.Sprintf(format, args...)))
+}
+
+// warnApache warns of a name or a password that "user add" refuses.
+func (p *Program) warnApache(reason error) {
+	p.tellApache("%s: warning: some clients cannot log in: %v", apacheName, reason)
 }

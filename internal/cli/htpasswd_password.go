@@ -12,29 +12,46 @@ import (
 	"github.com/registryctl/registryctl/internal/term"
 )
 
-func (c *apacheCommand) readPassword(ctx context.Context) ([]byte, error) {
-	switch c.source {
+// apachePassword returns the password from where the flags say.
+func apachePassword(ctx context.Context, p *Program, o htpasswdOptions) (password []byte, err error) {
+	switch o.source {
 	case 'b':
-		password := []byte(c.password)
-		return password, htpasswd.ValidatePassword(password)
+		password = []byte(o.password)
+		return password, checkApachePassword(p, o, password)
 	case 'i':
-		return decodePassword(ctx, c.program.Stdin, "standard input")
+		if password, err = decodePassword(ctx, p.Stdin, "standard input"); err != nil {
+			return nil, err
+		}
+		return password, checkApachePassword(p, o, password)
 	}
 	t, err := term.Open()
 	if err != nil {
-		return c.prompt(ctx, &linePrompt{bufio.NewReader(c.program.Stdin), c.program.Stderr})
+		return promptApache(ctx, p, o, &linePrompt{bufio.NewReader(p.Stdin), p.Stderr})
 	}
 	defer t.Close()
-	return c.prompt(ctx, t)
+	return promptApache(ctx, p, o, t)
+}
+
+// checkApachePassword refuses a password that bcrypt cannot tell from others, and
+// warns of a new one that docker login would change.
+func checkApachePassword(p *Program, o htpasswdOptions, password []byte) error {
+	invalid := htpasswd.ValidatePassword(password)
+	if len(password) == 0 || len(password) > htpasswd.MaxPasswordBytes || bytes.IndexByte(password, 0) >= 0 {
+		return invalid
+	}
+	if invalid != nil && o.mode != 'v' {
+		p.warnApache(invalid)
+	}
+	return nil
 }
 
 type secretReader interface {
 	ReadSecret(ctx context.Context, prompt string) ([]byte, error)
 }
 
-func (c *apacheCommand) prompt(ctx context.Context, r secretReader) ([]byte, error) {
+func promptApache(ctx context.Context, p *Program, o htpasswdOptions, r secretReader) ([]byte, error) {
 	question := "New password: "
-	if c.mode == 'v' {
+	if o.mode == 'v' {
 		question = "Enter password: "
 	}
 	password, err := r.ReadSecret(ctx, question)
@@ -42,9 +59,9 @@ func (c *apacheCommand) prompt(ctx context.Context, r secretReader) ([]byte, err
 		return nil, fail(exitPassword, "-i reads it from standard input", "the input ended before a password was typed")
 	}
 	if err == nil {
-		err = htpasswd.ValidatePassword(password)
+		err = checkApachePassword(p, o, password)
 	}
-	if err != nil || c.mode == 'v' {
+	if err != nil || o.mode == 'v' {
 		return password, err
 	}
 	again, err := r.ReadSecret(ctx, "Re-type new password: ")
@@ -57,8 +74,8 @@ func (c *apacheCommand) prompt(ctx context.Context, r secretReader) ([]byte, err
 	return password, nil
 }
 
-// A linePrompt asks where there is no terminal: the answers are lines of standard
-// input, as scripts pipe them into Apache's program.
+// A linePrompt reads the answers from lines of standard input if there is no
+// terminal, as scripts pipe them into Apache's program.
 type linePrompt struct {
 	in  *bufio.Reader
 	out io.Writer

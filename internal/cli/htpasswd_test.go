@@ -22,6 +22,7 @@ import (
 	"testing"
 	"time"
 	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/creack/pty"
 	"github.com/stretchr/testify/assert"
@@ -50,7 +51,7 @@ type difference struct {
 var everything = []string{"status", "streams", "said", "warned", "line", "ends", "scheme", "file", "perm"}
 
 // differences is all that is allowed. A row that none of the command lines needs
-// fails the test, as a difference that no row allows does.
+// fails the long test, as a difference that no row allows fails both.
 var differences = []difference{
 	{
 		name: "one newline", reason: "what -n prints is a line, and $creds in PowerShell then a string",
@@ -86,9 +87,14 @@ var differences = []difference{
 		},
 	},
 	{
-		name: "no warnings", reason: "they are of what is refused, or not done, here",
+		name: "no warnings", reason: "Apache's program warns of what is refused, or not done, here",
 		aspects: []string{"warned"},
 		allowed: func(t trial, apache, ours outcome) bool { return apache.warned },
+	},
+	{
+		name: "warnings", reason: "some clients send another password or name than the one that is set",
+		aspects: []string{"warned"},
+		allowed: func(t trial, apache, ours outcome) bool { return ours.warned && t.deservesWarning() },
 	},
 	{
 		name: "names", reason: "a name that nobody could log in with is refused",
@@ -178,13 +184,6 @@ var differences = []difference{
 		aspects: everything,
 		allowed: func(t trial, apache, ours outcome) bool {
 			return t.mode == 'v' && t.hasHash("des-crypt", "yescrypt", "plain") && slices.Contains([]int{0, 3, 9}, apache.status) && ours.asks().fails(10, "unknown hash")
-		},
-	},
-	{
-		name: "{SSHA}", reason: "nginx knows it, and so do we",
-		aspects: everything,
-		allowed: func(t trial, apache, ours outcome) bool {
-			return t.mode == 'v' && t.hasHash("ssha") && apache.asks().fails(3, "mismatch") && ours.asks().status == 0
 		},
 	},
 	{
@@ -325,6 +324,13 @@ func (t trial) before() string {
 	return *t.text
 }
 
+// deservesWarning reports whether docker login would change the password, or
+// another client the name.
+func (t trial) deservesWarning() bool {
+	p := t.password.text
+	return t.writes() && (t.user.bad || !utf8.ValidString(p) || strings.TrimSpace(p) != p)
+}
+
 // hasHash reports whether the user has a hash of one of these schemes.
 func (t trial) hasHash(schemes ...htpasswd.Scheme) bool {
 	f, _ := htpasswd.Parse([]byte(t.before()))
@@ -412,8 +418,8 @@ var kinds = []struct{ pattern, kind string }{
 	{`htpasswd: the input ended before a password was typed`, "end of input"},
 	{`htpasswd: .* algorithm not supported: .*`, "algorithm"},
 	{`htpasswd: cannot verify the password of user .*, whose hash is .*`, "unknown hash"},
-	{`htpasswd: hint: .*`, ""},
-	{`htpasswd: (.* is missing|too many operands|-n is there twice)`, ""}, // what is wrong beside the usage
+	{`  hint: .*`, ""},
+	{`htpasswd: (.* is missing|too many operands|-n is given twice)`, ""}, // what is wrong beside the usage
 }
 
 func (o *outcome) readStderr(t trial, stderr string) {
@@ -440,7 +446,7 @@ func (o *outcome) readStderr(t trial, stderr string) {
 	}
 	for line := range strings.Lines(stderr) {
 		line = strings.TrimRight(line, "\n")
-		if strings.HasPrefix(line, "Warning: ") {
+		if strings.HasPrefix(line, "Warning: ") || strings.HasPrefix(line, "htpasswd: warning: ") {
 			o.warned = true
 			continue
 		}
@@ -678,6 +684,9 @@ func (d *duel) promises(tr trial, ours outcome) {
 	if _, err := htpasswd.Parse(ours.text); ours.status == 0 && string(ours.text) != tr.before() {
 		ok = assert.NoError(d.t, err, "it may not write what the registry refuses") && ok
 	}
+	if ours.status == 0 {
+		ok = assert.Equal(d.t, tr.deservesWarning(), ours.warned, "it warns of what some clients cannot send, and of nothing else") && ok
+	}
 	ok = assert.Equal(d.t, ours.status == 0 && tr.mode == 'n', ours.ends == "\n", "-n prints a line, and nothing else anything") && ok
 	ok = assert.NotRegexp(d.t, `\$[0-9a-z]+\$|\{S?SHA\}`, ours.stderr, "no hash is said") && ok
 	if p := tr.password.text; len(p) > 2 && tr.misuse == "" {
@@ -707,7 +716,11 @@ func TestHtpasswdAgainstApache(t *testing.T) {
 		fresh, err = strconv.ParseUint(s, 10, 64)
 		require.NoError(t, err)
 	}
-	const each, fixed = 1500, 1
+	const fixed = 1
+	each, all := 250, os.Getenv("REQUIRE_PEERS") != "" // all rows need many command lines
+	if all {
+		each = 1500
+	}
 	var mu sync.Mutex
 	used := make(map[string]int)
 	t.Run("seeds", func(t *testing.T) {
@@ -733,7 +746,7 @@ func TestHtpasswdAgainstApache(t *testing.T) {
 	t.Logf("%d command lines", 2*each)
 	for _, row := range differences {
 		t.Logf("%5d  %s: %s", used[row.name], row.name, row.reason)
-		assert.NotZero(t, used[row.name], "no command line needs the row %q", row.name)
+		assert.True(t, used[row.name] > 0 || !all, "no command line needs the row %q", row.name)
 	}
 }
 
@@ -1078,7 +1091,7 @@ func TestHtpasswdOnATerminal(t *testing.T) {
 		{"create", "-cBC4 new elton", []string{"r3gL4b\n", "r3gL4b\n"}, "New password: \r\nRe-type new password: \r\nAdding password for user elton\r\n", 0, false},
 		{"retyped another", "-BC4 users elton", []string{"d0cker\n", "r3gL4b\n"}, mismatch, 3, false},
 		{"end of input, retyping", "-BC4 users elton", []string{"d0cker\n", "\x04"}, mismatch, 3, false},
-		{"end of input", "-BC4 users elton", []string{"\x04", "\x04"}, "New password: \r\nhtpasswd: the input ended before a password was typed\r\nhtpasswd: hint: -i reads it from standard input\r\n", 5, true},
+		{"end of input", "-BC4 users elton", []string{"\x04", "\x04"}, "New password: \r\nhtpasswd: the input ended before a password was typed\r\n  hint: -i reads it from standard input\r\n", 5, true},
 		{"empty", "-BC4 users elton", []string{"\n"}, "New password: \r\nhtpasswd: invalid password: it is empty\r\n", 5, true},
 		{"interrupted", "-BC4 users elton", []string{"d0ck\x03"}, "New password: \r\nhtpasswd: interrupted\r\n", 4, true},
 		{"verify", "-v users elton", []string{"d0cker\n"}, "Enter password: \r\nPassword for user elton correct.\r\n", 0, false},
