@@ -8,8 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/metadata"
 
 	"github.com/registryctl/registryctl/internal/cli"
 )
@@ -35,38 +33,30 @@ func (f *flags) complete(root *cobra.Command) {
 	}
 }
 
+// listSecrets leaves out those of a type that has no place for users.
 func (f *flags) listSecrets(ctx context.Context) ([]string, error) {
-	// Those of a type that has no place for users are left out.
-	return f.list(ctx, secrets, true, metav1.ListOptions{FieldSelector: "type!=helm.sh/release.v1,type!=kubernetes.io/dockerconfigjson," +
-		"type!=kubernetes.io/service-account-token,type!=kubernetes.io/tls"})
+	config, namespace, err := f.connect()
+	if err != nil {
+		return nil, err
+	}
+	client, err := newClient(config)
+	if err != nil {
+		return nil, err
+	}
+	return client.names(ctx, namespace, secrets, "type!=helm.sh/release.v1,type!=kubernetes.io/dockerconfigjson,"+
+		"type!=kubernetes.io/service-account-token,type!=kubernetes.io/tls")
 }
 
 func (f *flags) listNamespaces(ctx context.Context) ([]string, error) {
-	return f.list(ctx, schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}, false, metav1.ListOptions{})
-}
-
-// list returns the names of objects, and lets nothing else of them be sent.
-func (f *flags) list(ctx context.Context, resource schema.GroupVersionResource, namespaced bool, options metav1.ListOptions) ([]string, error) {
-	config, namespace, err := f.config()
+	config, _, err := f.connect()
 	if err != nil {
 		return nil, err
 	}
-	client, err := metadata.NewForConfig(config)
+	client, err := newClient(config)
 	if err != nil {
 		return nil, err
 	}
-	if !namespaced {
-		namespace = metav1.NamespaceAll
-	}
-	objects, err := client.Resource(resource).Namespace(namespace).List(ctx, options)
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, object := range objects.Items {
-		names = append(names, object.Name)
-	}
-	return names, nil
+	return client.names(ctx, metav1.NamespaceAll, "namespaces", "")
 }
 
 func (f *flags) listKeys(ctx context.Context) ([]string, error) {
@@ -82,6 +72,6 @@ func (f *flags) listKeys(ctx context.Context) ([]string, error) {
 }
 
 func (f *flags) listContexts(context.Context) ([]string, error) {
-	config, err := f.cluster.ToRawKubeConfigLoader().RawConfig()
+	config, err := f.loader().RawConfig()
 	return slices.Sorted(maps.Keys(config.Contexts)), err
 }

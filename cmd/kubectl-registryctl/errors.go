@@ -2,69 +2,36 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"regexp"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/registryctl/registryctl/internal/cli"
 )
 
 // A requestError is a request that failed: the server has refused it, or has not
-// answered. No other error is one, such as that of a file with credentials.
+// answered.
 type requestError struct{ err error }
 
 func (e requestError) Error() string { return e.err.Error() }
+func (e requestError) Unwrap() error { return e.err }
 
-func failed(err error) error {
-	if err == nil {
-		return nil
-	}
-	return requestError{err}
-}
+// errMalformedAnswer is in the error of an answer that is no object.
+var errMalformedAnswer = errors.New("malformed answer of the cluster")
 
 // codeOf returns the HTTP status that the server has answered with, and 0 if it
 // has not.
 func codeOf(err error) int32 {
-	var request requestError
-	if errors.As(err, &request) {
-		err = request.err
-	}
 	var status apierrors.APIStatus
 	if errors.As(err, &status) {
 		return status.Status().Code
 	}
 	return 0
-}
-
-// isRefusal reports whether the server has said no, so that it has written nothing.
-func isRefusal(err error) bool {
-	code := codeOf(err)
-	return code != 0 && code < http.StatusInternalServerError
-}
-
-// passes reports whether what failed may be done if it is tried again.
-func (s *secret) passes(err error) bool {
-	var request requestError
-	if !errors.As(err, &request) || !s.known {
-		return false
-	}
-	switch code := codeOf(err); code {
-	case 0, http.StatusConflict, http.StatusTooManyRequests:
-		return true
-	case http.StatusUnauthorized: // a server that has just started knows nobody yet
-		return true
-	case http.StatusForbidden: // nor any Role
-		return missingVerb(err) == "get"
-	case http.StatusNotFound: // the Secret, at its update; not its namespace
-		return kindOf(request.err) == secrets.Resource
-	default:
-		return code >= http.StatusInternalServerError
-	}
 }
 
 // kindOf returns which kind of object the answer is about.
@@ -76,35 +43,122 @@ func kindOf(err error) string {
 	return ""
 }
 
-// explain says what a person can do about a request that failed.
+// isRefusal reports whether the server has said no, so that it has written nothing.
+func isRefusal(err error) bool {
+	code := codeOf(err)
+	return code != 0 && code < http.StatusInternalServerError
+}
+
+// isUnsent reports whether a request has not left this machine.
+func isUnsent(err error) bool {
+	var operation *net.OpError
+	return errors.As(err, &operation) && operation.Op == "dial" || isUntrusted(err) || loginError.MatchString(err.Error())
+}
+
+func isUntrusted(err error) bool {
+	var certificate *tls.CertificateVerificationError
+	return errors.As(err, &certificate)
+}
+
+func isUnknownHost(err error) bool {
+	var name *net.DNSError
+	return errors.As(err, &name) && name.IsNotFound
+}
+
+func isNotAPIServer(err error) bool {
+	var answer notAPIServer
+	return errors.As(err, &answer)
+}
+
+// passes reports whether what failed may be done if it is tried again, and notes
+// what that says of the server.
+func (s *secret) passes(err error) bool {
+	var request requestError
+	if !errors.As(err, &request) || errors.Is(err, errAbandoned) || isUntrusted(err) || isUnknownHost(err) || isNotAPIServer(err) || loginError.MatchString(err.Error()) {
+		return false
+	}
+	switch code := codeOf(err); {
+	case code == 0 || code >= http.StatusInternalServerError:
+		s.away = true
+		return true
+	case code == http.StatusConflict || code == http.StatusTooManyRequests:
+		return true
+	case code == http.StatusUnauthorized: // a server that has just started knows nobody yet
+		return s.known || s.away
+	case code == http.StatusForbidden: // nor any Role
+		return (s.known || s.away) && missingVerb(err) == "get"
+	case code == http.StatusNotFound: // the Secret, at its update; not its namespace
+		return kindOf(err) == secrets
+	}
+	return false
+}
+
+// waitsFor is what an edit that failed so waits for.
+func waitsFor(err error) string {
+	switch codeOf(err) {
+	case 0:
+		return "the cluster, which does not answer"
+	case http.StatusConflict, http.StatusNotFound:
+		return "others, who edit it as well"
+	}
+	return "the cluster, which is busy or starting"
+}
+
+// explain says what a person can do about a request that failed. It wraps no error
+// that the command line would take for one of a file or of its own.
 func (s *secret) explain(ctx context.Context, err error) error {
 	var request requestError
-	if !errors.As(err, &request) {
+	switch {
+	case errors.Is(err, errMalformedAnswer):
+		return cli.Fail("", "%s: %v", s, err)
+	case !errors.As(err, &request) || errors.Is(err, errAbandoned):
 		return err
-	}
-	if ctx.Err() != nil {
+	case ctx.Err() != nil:
 		return ctx.Err()
 	}
 	switch code := codeOf(err); {
-	case loginError.MatchString(err.Error()):
-		return cli.Fail("log in to it again", "cannot log in to the cluster: %s", loginError.FindStringSubmatch(err.Error())[1])
 	case code == 0:
-		return cli.Fail("kubectl cluster-info shows whether it is there", "cannot reach the cluster: %w", err)
+		return s.explainNoAnswer(err)
 	case code == http.StatusUnauthorized:
 		return cli.Fail("log in to it again; kubectl config current-context says to which", "the cluster does not take your credentials: they are wrong, or have expired")
 	case missingVerb(err) != "":
 		return s.forbidden(missingVerb(err))
-	case code == http.StatusNotFound && kindOf(request.err) == "namespaces":
-		return cli.Fail("kubectl create namespace "+s.namespace+" makes it", "there is no namespace %s", s.namespace)
+	case code == http.StatusNotFound && kindOf(err) == "namespaces":
+		return cli.Fail("kubectl create namespace "+s.namespace, "there is no namespace %s", s.namespace)
 	case code == http.StatusConflict:
 		return cli.Fail("--retry-timeout tries longer", "others have changed %s again and again for %s; nothing was written", s, s.patience)
 	}
-	return cli.Fail("", "the cluster refuses it: %w", err)
+	return cli.Fail("", "the cluster refuses it: %v", err)
 }
 
-// loginError is the error of a program that the kubeconfig names to log in with.
-// What it goes on with is advice over many lines.
-var loginError = regexp.MustCompile(`getting credentials: ([^\n]*)`)
+// explainNoAnswer is explain for a request that the API server has not answered.
+func (s *secret) explainNoAnswer(err error) error {
+	switch login := loginError.FindStringSubmatch(err.Error()); {
+	case login != nil && missingProgram.MatchString(login[1]):
+		return cli.Fail("the kubeconfig names this program to log in with: install it, or put it on the PATH", "cannot log in to the cluster: %s", login[1])
+	case login != nil:
+		return cli.Fail("log in to it again", "cannot log in to the cluster: %s", login[1])
+	case isNotAPIServer(err):
+		var answer notAPIServer
+		errors.As(err, &answer)
+		return cli.Fail("is the server of the kubeconfig the right one, or is there a proxy before it?", "%s is no Kubernetes API server: %v", s.host, answer)
+	case isUntrusted(err):
+		var certificate *tls.CertificateVerificationError
+		errors.As(err, &certificate)
+		return cli.Fail("--certificate-authority names the file with the certificate that has signed it", "the certificate of %s is not trusted: %v", s.host, certificate.Err)
+	case errors.Is(err, context.DeadlineExceeded):
+		return cli.Fail("--retry-timeout and --request-timeout wait longer", "the cluster did not answer in time")
+	}
+	return cli.Fail("kubectl cluster-info shows whether it is there", "cannot reach the cluster: %v", err)
+}
+
+var (
+	// loginError is the error of a program that the kubeconfig names to log in with.
+	// What it goes on with is advice over many lines.
+	loginError     = regexp.MustCompile(`getting credentials: ([^\n]*)`)
+	missingProgram = regexp.MustCompile(`^exec: .*(not found|no such file)`)
+	notAllowed     = regexp.MustCompile(`cannot (get|update|create) resource "secrets"`)
+)
 
 // missingVerb returns the verb that no Role grants, and "" if the request failed
 // for another reason.
@@ -115,8 +169,6 @@ func missingVerb(err error) string {
 	return ""
 }
 
-var notAllowed = regexp.MustCompile(`cannot (get|update|create) resource "secrets"`)
-
 func (s *secret) forbidden(verb string) error {
 	hint := fmt.Sprintf("a Role that suffices: kubectl create role htpasswd -n %s --verb=get,update --resource=secrets --resource-name=%s", s.namespace, s.name)
 	if verb == "create" {
@@ -126,44 +178,11 @@ func (s *secret) forbidden(verb string) error {
 }
 
 // unsure is the error of an edit that may have been made.
-func (s *secret) unsure(ctx context.Context, err error) error {
-	return cli.Fail(program+" list shows whether it was", "no clear answer came to the write of %s, which may have been done or not: %v", s, s.explain(ctx, err))
-}
-
-func isImmutable(object *unstructured.Unstructured) bool {
-	if object == nil {
-		return false
-	}
-	immutable, _, _ := unstructured.NestedBool(object.Object, "immutable")
-	return immutable
-}
-
-// mayWrite fails where a write would be refused.
-func (s *secret) mayWrite(ctx context.Context, object *unstructured.Unstructured) error {
-	if isImmutable(object) {
-		return s.immutable()
-	}
-	verb, name := "update", s.name
-	if object == nil {
-		verb, name = "create", "" // no Role can allow that for one name
-	}
-	review := &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": reviews.GroupVersion().String(),
-		"kind":       "SelfSubjectAccessReview",
-		"spec": map[string]any{"resourceAttributes": map[string]any{
-			"verb": verb, "resource": secrets.Resource, "namespace": s.namespace, "name": name,
-		}},
-	}}
-	review, err := s.client.Resource(reviews).Create(ctx, review, metav1.CreateOptions{})
-	if err != nil {
-		return nil // who may not ask will see
-	}
-	if allowed, found, _ := unstructured.NestedBool(review.Object, "status", "allowed"); found && !allowed {
-		return s.forbidden(verb)
-	}
-	return nil
+func (s *secret) unsure(err error) error {
+	cause := err.Error() // not wrapped: it may be that of a context
+	return fmt.Errorf("no clear answer came to the write of %s, %w: %s", s, cli.ErrUnsure, cause)
 }
 
 func (s *secret) immutable() error {
-	return cli.Fail("it can only be deleted, and made anew", "%s is immutable", s)
+	return cli.Fail("it can only be deleted, and created anew", "%s is immutable", s)
 }

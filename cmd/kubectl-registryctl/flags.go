@@ -1,97 +1,186 @@
 package main
 
 import (
-	"slices"
+	"cmp"
+	"flag"
+	"os"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/api/validate/content"
-	"k8s.io/cli-runtime/pkg/genericclioptions"
-	"k8s.io/client-go/dynamic"
-	_ "k8s.io/client-go/plugin/pkg/client/auth" // every way that kubectl knows to log in
-	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/klog/v2"
 
 	"github.com/registryctl/registryctl/internal/cli"
 )
 
+// Variables for what is typed every time; the flags win.
+const (
+	secretVariable = "KUBECTL_REGISTRYCTL_SECRET"
+	keyVariable    = "KUBECTL_REGISTRYCTL_KEY"
+)
+
 // flags say which Secret, in which cluster, and how it is written.
 type flags struct {
-	cluster *genericclioptions.ConfigFlags
-	secret  string
-	key     string
-	create  bool
-	made    creation
-	retry   cli.Duration
+	program *cli.Program
+
+	kubeconfig string
+	overrides  clientcmd.ConfigOverrides // of the kubeconfig
+	asExtra    []string                  // KEY=VALUE
+
+	secret       name
+	key          name
+	create       bool
+	creation     creation
+	force        bool
+	fieldManager string
+	retry        cli.Duration
 }
 
 // open returns the Secret that the flags name.
 func (f *flags) open(o cli.OpenOptions) (cli.Text, error) {
-	s := &secret{name: f.secret, key: f.key, access: o.Access, dryRun: o.DryRun == cli.DryRunServer, patience: time.Duration(f.retry)}
+	s := &secret{
+		program: f.program, options: o, force: f.force, fieldManager: f.fieldManager, patience: time.Duration(f.retry),
+		name: withoutKind(cmp.Or(string(f.secret), os.Getenv(secretVariable))),
+		key:  cmp.Or(string(f.key), os.Getenv(keyVariable)),
+	}
 	if f.create {
-		s.creation = &f.made
+		s.creation = &f.creation
 	}
 	switch {
 	case s.name == "":
-		return cli.Text{}, cli.Misuse("it takes the name of a Secret", "--secret is missing")
+		return cli.Text{}, cli.Misuse("--secret takes the name of a Secret; so does $"+secretVariable, "--secret is missing")
 	case len(content.IsPathSegmentName(s.name)) > 0:
 		return cli.Text{}, cli.Misuse("", "--secret takes the name of a Secret and nothing else")
-	case !f.create && (f.made.kind != "" || len(f.made.labels) > 0):
+	case !f.create && (f.creation.kind != "" || len(f.creation.labels) > 0):
 		return cli.Text{}, cli.Misuse("", "--type and --labels go with --create")
 	}
-	config, namespace, err := f.config()
+	config, namespace, err := f.connect()
 	if err != nil {
 		return cli.Text{}, err
 	}
 	if len(content.IsDNS1123Label(namespace)) > 0 {
 		return cli.Text{}, cli.Misuse("", "--namespace takes the name of a namespace and nothing else")
 	}
-	s.namespace = namespace
-	s.client, err = dynamic.NewForConfig(config)
+	s.namespace, s.host = namespace, config.Host
+	s.client, err = newClient(config)
+	s.client.once = o.Access != cli.ToRead // an edit is tried again as a whole
 	return cli.Text{Store: s, Name: s.String()}, err
 }
 
-// config returns how to reach the cluster, and the namespace that is meant there.
-func (f *flags) config() (config *rest.Config, namespace string, err error) {
-	loader := f.cluster.ToRawKubeConfigLoader()
-	if namespace, _, err = loader.Namespace(); err == nil {
-		config, err = loader.ClientConfig()
+// withoutKind takes SECRET/NAME for NAME, as kubectl does.
+func withoutKind(name string) string {
+	for _, kind := range []string{"secret/", "secrets/"} {
+		if rest, ok := strings.CutPrefix(name, kind); ok {
+			return rest
+		}
 	}
-	if err != nil {
-		// Not wrapped: a kubeconfig that is not there is no Secret that is not there.
-		return nil, "", cli.Fail("kubectl config view shows what kubectl uses", "no cluster is known: %v", err)
-	}
-	config.QPS = -1 // what is too much for it says the server
-	config.WarningHandler = rest.NoWarnings{}
-	return config, namespace, nil
+	return name
 }
 
 // register adds the flags of every command.
 func (f *flags) register(root *cobra.Command) {
 	persistent := root.PersistentFlags()
-	persistent.StringVar(&f.secret, "secret", "", "`NAME` of the Secret")
-	persistent.StringVar(&f.key, "key", "", "`KEY` in it that holds the users; else guessed")
-	f.cluster = genericclioptions.NewConfigFlags(true)
-	f.cluster.CacheDir = nil // nothing is kept here
-	f.cluster.AddFlags(persistent)
-	for name, usage := range map[string]string{
-		"namespace":  "`NAMESPACE` of the Secret",
-		"context":    "`CONTEXT` of the kubeconfig to use",
-		"kubeconfig": "`FILE` that says which clusters there are",
-	} {
-		persistent.Lookup(name).Usage = usage
-	}
-	shown := []string{"secret", "key", "namespace", "context", "kubeconfig"}
-	persistent.VisitAll(func(flag *pflag.Flag) { flag.Hidden = !slices.Contains(shown, flag.Name) })
+	persistent.Var(&f.secret, "secret", "`NAME` of the Secret")
+	persistent.Var(&f.key, "key", "`KEY` in it that holds the users; else guessed")
+	f.registerKubectl(persistent)
 	f.retry = cli.Duration(time.Minute)
 	persistent.Var(&f.retry, "retry-timeout", "how much `TIME` to try an edit again")
 	f.complete(root)
+}
+
+// registerKubectl adds the flags of kubectl that say which cluster and as whom.
+// The help shows few of them.
+func (f *flags) registerKubectl(persistent *pflag.FlagSet) {
+	all := pflag.NewFlagSet("", pflag.ContinueOnError)
+	all.StringVar(&f.kubeconfig, "kubeconfig", "", "`FILE` that says which clusters there are")
+	names := clientcmd.RecommendedConfigOverrideFlags("")
+	names.ContextOverrideFlags.Namespace.Description = "`NAMESPACE` of the Secret"
+	names.CurrentContext.Description = "`CONTEXT` of the kubeconfig to use"
+	names.ClusterOverrideFlags.APIServer.ShortName = "s"
+	names.AuthOverrideFlags.Username.LongName, names.AuthOverrideFlags.Password.LongName = "", ""
+	clientcmd.BindOverrideFlags(&f.overrides, all, names)
+	all.StringArrayVar(&f.asExtra, "as-user-extra", nil, "`KEY=VALUE` of the user to impersonate")
+	all.VarP(verbosity{}, "v", "v", "log `LEVEL` of the requests")
+	for _, name := range []string{"namespace", "context", "kubeconfig"} {
+		persistent.AddFlag(all.Lookup(name))
+	}
+	all.VisitAll(func(flag *pflag.Flag) {
+		if persistent.Lookup(flag.Name) == nil {
+			flag.Hidden = true
+			persistent.AddFlag(flag)
+		}
+	})
 }
 
 // registerCreate adds the flags of the commands that can create the Secret.
 func (f *flags) registerCreate(cmd *cobra.Command) {
 	local := cmd.Flags()
 	local.BoolVar(&f.create, "create", false, "create the Secret or the key if it is missing")
-	local.StringVar(&f.made.kind, "type", "", "with --create: its `TYPE` (default Opaque)")
-	local.StringToStringVar(&f.made.labels, "labels", nil, "with --create: its `LABELS`, as in app=registry")
+	local.StringVar(&f.creation.kind, "type", "", "with --create: its `TYPE` (default Opaque)")
+	local.Var(&f.creation.labels, "labels", "with --create: its `LABELS`, as in app=registry")
+}
+
+// registerEdit adds the flags of the commands that edit.
+func (f *flags) registerEdit(cmd *cobra.Command) {
+	local := cmd.Flags()
+	local.BoolVar(&f.force, "force", false, "with --key: edit a text in which there are no users yet")
+	local.StringVar(&f.fieldManager, "field-manager", defaultManager, "`NAME` by which the cluster knows who has edited")
+}
+
+// A name is the value of a flag. An empty one, of a variable that is not set, is
+// refused.
+type name string
+
+func (n *name) String() string { return string(*n) }
+func (n *name) Type() string   { return "name" }
+
+func (n *name) Set(s string) error {
+	if s == "" {
+		return cli.FlagProblem("needs a value, and got an empty one")
+	}
+	*n = name(s)
+	return nil
+}
+
+// labels is the value of --labels.
+type labels map[string]string
+
+func (l *labels) String() string { return "" }
+func (l *labels) Type() string   { return "labels" }
+
+func (l *labels) Set(s string) error {
+	for label := range strings.SplitSeq(s, ",") {
+		key, value, ok := strings.Cut(label, "=")
+		if !ok || len(content.IsLabelKey(key)) > 0 || len(content.IsLabelValue(value)) > 0 {
+			return cli.FlagProblem("takes labels such as app=registry,tier=auth")
+		}
+		if *l == nil {
+			*l = make(labels)
+		}
+		(*l)[key] = value
+	}
+	return nil
+}
+
+// verbosity is -v, which makes client-go log to standard error as kubectl does.
+type verbosity struct{}
+
+func (verbosity) String() string { return "0" }
+func (verbosity) Type() string   { return "level" }
+
+func (verbosity) Set(s string) error {
+	if n, err := strconv.ParseUint(s, 10, 8); err != nil || n == 0 {
+		if err != nil {
+			return cli.FlagProblem("takes a number, such as 6 to see the requests")
+		}
+		return nil
+	}
+	klog.ClearLogger()
+	levels := flag.NewFlagSet("", flag.ContinueOnError)
+	klog.InitFlags(levels)
+	return levels.Set("v", s)
 }

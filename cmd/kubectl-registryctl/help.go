@@ -6,16 +6,17 @@ const (
 those of a registry, of OpenShift's HTPasswd identity provider, of Traefik, of
 an ingress controller.
 
-The users are in one key of the Secret. Without --key it is the one named
-htpasswd, users or auth, or the only one that the Secret has, unless --create
-is to make one. What it holds is an htpasswd file, and the help of the commands
-calls it the file.
+The users are in one key of the Secret, which holds an htpasswd file; the help
+of the commands calls it the file. Without --key it is the one named htpasswd,
+users or auth, or the only one, if it is empty or holds users. The variables
+KUBECTL_REGISTRYCTL_SECRET and KUBECTL_REGISTRYCTL_KEY stand for the flags.
 
-An edit changes this key and nothing else: labels, annotations, owners, type and
-the other keys stay. If others edit the Secret at the same time, or the server
-goes away for a moment, it is tried again, as long as --retry-timeout says, so
-that no edit is lost. Nothing is sent where nothing changes. With
---dry-run=server the cluster does everything but keep it.
+An edit changes this key and nothing else. If others edit the Secret at the same
+time, or the server goes away for a moment, it is tried again, as long as
+--retry-timeout says. All edits are kept, except that kubectl edit and a
+client-side kubectl apply of an older manifest undo them. With --dry-run=server
+the cluster does everything but keep the edit. "-o yaml" prints the Secret: with
+--dry-run=client it is a manifest, for kubeseal or a repository.
 
 Needed are the verbs get and update on the Secret, and create for --create:
 
@@ -23,7 +24,8 @@ Needed are the verbs get and update on the Secret, and create for --create:
     --resource=secrets --resource-name=registry-auth
 
 A Pod sees an edit within a minute or two, and never one of a Secret that it
-mounts by subPath. The registry need not be restarted.
+mounts by subPath. verify --registry HOST --wait 90s waits for that. The
+registry need not be restarted.
 
 The flags of kubectl that say which cluster and as whom are taken as well, such
 as --as, --token or --request-timeout; "kubectl options" lists them.`
@@ -39,5 +41,12 @@ as --as, --token or --request-timeout; "kubectl options" lists them.`
 8   import --dry-run --exit-code: something would be changed`
 
 	exampleHelp = `  kubectl registryctl add elton -n registry --secret registry-auth
+  kubectl registryctl add elton --secret registry-auth --dry-run=client -o yaml
   oc registryctl list -n openshift-config --secret htpass-secret`
+)
+
+// Parts of the help of commands, and of their hints.
+const (
+	createHelp = "With --create the Secret is created, or the key in it, where it is missing."
+	staleHint  = "the Pod of a registry sees an edit within a minute or two, and never one of a Secret that it mounts by subPath; --wait 90s waits for it"
 )

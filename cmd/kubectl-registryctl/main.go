@@ -6,12 +6,12 @@
 package main
 
 import (
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	"k8s.io/klog/v2"
 
@@ -21,9 +21,8 @@ import (
 const program = "kubectl registryctl"
 
 func main() {
-	// What client-go logs is said here as an error, in our own words.
-	klog.LogToStderr(false)
-	klog.SetOutput(io.Discard)
+	// What client-go logs is said here as an error, in our own words; -v changes that.
+	klog.SetLogger(logr.Discard())
 
 	args := os.Args
 	// By this name kubectl asks a plugin for completions.
@@ -36,8 +35,9 @@ func main() {
 }
 
 func newProgram() *cli.Program {
-	f := new(flags)
-	return &cli.Program{
+	p := new(cli.Program)
+	f := &flags{program: p}
+	*p = cli.Program{
 		Name:         program,
 		UserCommand:  program,
 		Short:        "Manage the htpasswd users in a Secret",
@@ -45,15 +45,18 @@ func newProgram() *cli.Program {
 		Example:      exampleHelp,
 		Exit:         exitHelp,
 		ExampleFlags: "--secret registry-auth",
-		CreateHelp:   "With --create the Secret is created, or the key in it, where it is missing.",
-		StaleHint:    "the Pod of a registry sees an edit within a minute or two, and never one of a Secret that it mounts by subPath",
+		CreateHelp:   createHelp,
+		StaleHint:    staleHint,
 		Subcommands: func(p *cli.Program) []*cobra.Command {
 			return append(cli.UserCommands(p), cli.NewCheck(p))
 		},
 		Flags:        f.register,
 		CreateFlags:  f.registerCreate,
+		EditFlags:    f.registerEdit,
+		Manifests:    manifests,
 		ServerDryRun: true,
 		HintFlags:    []string{"namespace", "context", "kubeconfig", "secret", "key"},
 		Open:         f.open,
 	}
+	return p
 }

@@ -47,7 +47,21 @@ func TestDockerLogin(t *testing.T) {
 	require.Zero(t, status, stderr)
 	status, stderr = plugin(t, config, "verify", "elton", "--password-env", "PW", "--registry", registry.URL)
 	assert.Equal(t, 3, status)
-	assert.Regexp(t, `refuses "elton"; secret `+namespace+`/registry-auth lets them in\n.*: hint: the Pod of a registry sees an edit within a minute`, stderr)
+	assert.Regexp(t, `refuses "elton"; secret `+namespace+`/registry-auth lets them in\n  hint: the Pod of a registry sees an edit within a minute`, stderr)
+
+	// With --wait the answer comes when the kubelet has been there.
+	status, stderr = plugin(t, config, "add", "gordon", "--password-env", "PW")
+	require.Zero(t, status, stderr)
+	projected := make(chan struct{})
+	go func() {
+		defer close(projected)
+		time.Sleep(2 * time.Second) // what is asked before is refused
+		c.project(t, namespace, volume)
+	}()
+	status, stderr = plugin(t, config, "verify", "gordon", "--password-env", "PW", "--registry", registry.URL, "--wait", "2m")
+	assert.Zero(t, status, stderr)
+	assert.Contains(t, stderr, "waiting up to 2m0s for "+registry.URL+" to let \"gordon\" in\n")
+	<-projected
 
 	edit("add", "elton", "--update", "--password-env", "PW")
 	status, stderr = plugin(t, config, "verify", "elton", "--password-env", "PW", "--registry", registry.URL)

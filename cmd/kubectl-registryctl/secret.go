@@ -1,70 +1,57 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/dynamic"
 
 	"github.com/registryctl/registryctl/htpasswd"
 	"github.com/registryctl/registryctl/internal/cli"
 )
 
 const (
-	// fieldManager is by what name the server remembers who wrote the key.
-	fieldManager = "kubectl-registryctl"
+	secrets = "secrets" // the resource
 	// maxBytes is what the server lets all values of a Secret hold together.
 	maxBytes = 1 << 20
-	// defaultKey is that of a Secret that is made.
-	defaultKey = "htpasswd"
 )
 
-// knownKeys are where the users are for the charts of Docker's registry and for
-// OpenShift, for Traefik, and for ingress controllers.
-var knownKeys = []string{defaultKey, "users", "auth"}
-
-var (
-	secrets = schema.GroupVersionResource{Version: "v1", Resource: "secrets"}
-	reviews = schema.GroupVersionResource{Group: "authorization.k8s.io", Version: "v1", Resource: "selfsubjectaccessreviews"}
-)
-
-// A secret is the htpasswd text in one key of a Secret.
-//
-// The object is handled as the JSON that it comes as and put back as it was but
-// for that key: in the Go struct of a Secret there is no place for a field that a
-// newer server has and this program does not know.
+// A secret is the htpasswd text in one key of a Secret. Whatever else the Secret
+// has stays as it is.
 type secret struct {
-	client    dynamic.Interface
-	namespace string
-	name      string
-	key       string // empty if it is to be guessed
-	access    cli.Access
-	creation  *creation // nil if what is not there is not to be made
-	dryRun    bool      // on the server, which does everything but keep it
+	program *cli.Program
+	options cli.OpenOptions
+	client  client
+	host    string // of the API server, for messages
 
-	patience time.Duration // how long an edit is tried again
-	known    bool          // the server has said what there is: if it does not now, that may pass
+	namespace, name string
+	key             string    // empty if it is to be guessed
+	force           bool      // edit a text in which there are no users
+	creation        *creation // nil if what is missing is not to be created
+	fieldManager    string
+	patience        time.Duration // how long an edit is tried again
+
+	read  *reading // for the edit that follows; nil if there is none
+	known bool     // the server has answered a request of ours as it should
+	away  bool     // it has not answered one: it may be starting
 }
 
-// A creation is what a Secret that is made is given.
+// A creation is what a Secret that is created is given.
 type creation struct {
 	kind   string // its type; the server's default if empty
-	labels map[string]string
+	labels labels
 }
 
-// absent is the error of a text that is not there.
+// A reading is what the server has said: an object, or that there is none.
+type reading struct{ object *unstructured.Unstructured }
+
+// absent is the error of a text that does not exist.
 type absent string
 
 func (a absent) Error() string      { return string(a) }
@@ -72,36 +59,35 @@ func (absent) Is(target error) bool { return target == fs.ErrNotExist }
 
 func (s *secret) String() string { return "secret " + s.namespace + "/" + s.name }
 
-// Read returns the text. For an edit it fails as well where that would be refused.
-func (s *secret) Read(ctx context.Context) (*htpasswd.File, error) {
-	object, err := s.get(ctx)
-	if err == nil && (s.access == cli.ToEdit || s.access == cli.ToCreate) {
-		err = s.mayWrite(ctx, object)
-	}
-	if err != nil {
-		return nil, s.explain(ctx, err)
-	}
-	if object == nil {
-		return nil, absent(s.String() + " is not there yet")
-	}
-	_, text, err := s.text(object)
+// Read returns the text. Before a person is asked for a password it fails as well
+// where the edit would be refused.
+func (s *secret) Read(ctx context.Context) (f *htpasswd.File, err error) {
+	var object *unstructured.Unstructured
+	err = s.retry(ctx, func(ctx context.Context) (err error) {
+		object, err = s.get(ctx)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	return s.parse(text)
-}
-
-func (s *secret) Update(ctx context.Context, edit func(*htpasswd.File) error) (changed bool, err error) {
-	return s.edit(ctx, func(text []byte) ([]byte, error) {
-		f, refused := s.parse(text)
-		if err := edit(f); err != nil {
-			if refused != nil && errors.Is(refused, err) {
-				err = refused
-			}
+	s.read = &reading{object}
+	key, text, err := s.text(object)
+	if err != nil {
+		return nil, err
+	}
+	if s.options.Prompt && s.options.DryRun == cli.DryRunNone {
+		if err := s.mayWrite(ctx, object); err != nil {
 			return nil, err
 		}
-		return f.Bytes(), nil
-	})
+	}
+	if object == nil {
+		return nil, absent(s.String() + " does not exist yet")
+	}
+	f, err = s.parse(text)
+	if err != nil && !mayHoldUsers(key, text) { // nor could it be fixed
+		err = cli.Malformed("--key names another", "key %s of %s holds no htpasswd entries", key, s)
+	}
+	return f, err
 }
 
 func (s *secret) parse(text []byte) (*htpasswd.File, error) {
@@ -112,44 +98,50 @@ func (s *secret) parse(text []byte) (*htpasswd.File, error) {
 	return f, err
 }
 
-func (s *secret) objects() dynamic.ResourceInterface {
-	return s.client.Resource(secrets).Namespace(s.namespace)
+// Update makes the edit, and prints the manifest if there is to be one.
+func (s *secret) Update(ctx context.Context, edit func(*htpasswd.File) error) (changed bool, err error) {
+	before, after, err := s.edit(ctx, func(text []byte) ([]byte, error) {
+		f, refused := s.parse(text)
+		if err := edit(f); err != nil {
+			if refused != nil && errors.Is(refused, err) {
+				err = refused
+			}
+			return nil, err
+		}
+		return f.Bytes(), nil
+	})
+	if err != nil {
+		return false, err
+	}
+	changed = before != after
+	if changed && s.options.DryRun != cli.DryRunClient {
+		s.warnOfManagers(before)
+	}
+	if s.options.Manifest != "" && after != nil {
+		err = s.printManifest(after)
+	}
+	return changed, err
 }
 
-// get returns the object, and nil for one that is not there and is to be made.
+// get returns the object, and nil for one that does not exist and is to be created.
 func (s *secret) get(ctx context.Context) (*unstructured.Unstructured, error) {
-	object, err := s.objects().Get(ctx, s.name, metav1.GetOptions{})
+	object, err := s.client.get(ctx, s.namespace, s.name)
 	s.known = s.known || err == nil || apierrors.IsNotFound(err)
+	const right = "is it the right one? -n names the namespace, --secret the Secret"
 	switch {
 	case err == nil:
 		return object, nil
 	case !apierrors.IsNotFound(err):
-		return nil, failed(err)
-	case !s.mayCreate():
-		return nil, cli.Fail("is it the right one? -n names the namespace, --secret the Secret", "%w", absent(s.String()+" not found"))
+		return nil, err
+	case !s.canCreate():
+		return nil, cli.Fail(right, "%w", absent(s.String()+" not found"))
 	case s.creation == nil:
-		return nil, cli.Fail("--create makes it", "%s not found", s)
+		return nil, cli.Fail(right+"; --create creates it", "%s not found", s)
 	}
 	return nil, nil
 }
 
-// put sends the object, with the resourceVersion that it was read with, so that
-// the server refuses it if anybody has changed it since. An object without one is
-// created.
-func (s *secret) put(ctx context.Context, object *unstructured.Unstructured) (err error) {
-	var dryRun []string
-	if s.dryRun {
-		dryRun = []string{metav1.DryRunAll}
-	}
-	if object.GetResourceVersion() == "" {
-		_, err = s.objects().Create(ctx, object, metav1.CreateOptions{FieldManager: fieldManager, DryRun: dryRun})
-	} else {
-		_, err = s.objects().Update(ctx, object, metav1.UpdateOptions{FieldManager: fieldManager, DryRun: dryRun})
-	}
-	return failed(err)
-}
-
-// with returns the object with the text in the key.
+// with returns a copy of the object with the text in the key.
 func (s *secret) with(object *unstructured.Unstructured, key string, text []byte) (*unstructured.Unstructured, error) {
 	if object == nil {
 		object = &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Secret"}}
@@ -159,9 +151,11 @@ func (s *secret) with(object *unstructured.Unstructured, key string, text []byte
 		if s.creation.kind != "" {
 			object.Object["type"] = s.creation.kind
 		}
+	} else {
+		object = object.DeepCopy()
 	}
 	if err := unstructured.SetNestedField(object.Object, base64.StdEncoding.EncodeToString(text), "data", key); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", s, err)
 	}
 	size, hint := 0, ""
 	for other, value := range data(object) {
@@ -178,62 +172,46 @@ func (s *secret) with(object *unstructured.Unstructured, key string, text []byte
 
 // data returns the values by their keys, in base 64.
 func data(object *unstructured.Unstructured) map[string]string {
+	if object == nil {
+		return nil
+	}
 	values, _, _ := unstructured.NestedStringMap(object.Object, "data") // the server has no others
 	return values
 }
 
-// text returns the text and its key; a key that is to be made has none.
-func (s *secret) text(object *unstructured.Unstructured) (key string, text []byte, err error) {
+// decode returns the text in a key.
+func (s *secret) decode(object *unstructured.Unstructured, key string) ([]byte, error) {
+	text, err := base64.StdEncoding.DecodeString(data(object)[key])
+	if err != nil {
+		return nil, fmt.Errorf("%s: key %s: %w", s, key, err)
+	}
+	return text, nil
+}
+
+func isImmutable(object *unstructured.Unstructured) bool {
 	if object == nil {
-		return cmp.Or(s.key, defaultKey), nil, nil
+		return false
 	}
-	values := data(object)
-	if key, err = s.find(object, values); err != nil {
-		return "", nil, err
-	}
-	text, err = base64.StdEncoding.DecodeString(values[key])
-	return key, text, err
+	immutable, _, _ := unstructured.NestedBool(object.Object, "immutable")
+	return immutable
 }
 
-// find returns the key that the text is in, or is to be put in.
-func (s *secret) find(object *unstructured.Unstructured, values map[string]string) (string, error) {
-	var known []string
-	for _, key := range knownKeys {
-		if _, ok := values[key]; ok {
-			known = append(known, key)
-		}
+// mayWrite fails where a write would be refused.
+func (s *secret) mayWrite(ctx context.Context, object *unstructured.Unstructured) error {
+	if isImmutable(object) {
+		return s.immutable()
 	}
-	all := slices.Sorted(maps.Keys(values))
-	kind, _, _ := unstructured.NestedString(object.Object, "type")
-	key := s.key
-	switch {
-	case key != "":
-	case len(known) == 1:
-		return known[0], nil
-	case len(all) == 1 && !s.creates() && !hasOwnKeys(kind): // else the key may be what is to be made
-		return all[0], nil
-	case len(all) > 0:
-		return "", cli.Misuse("--key names the one", "which key of %s holds the users? it has %s", s, strings.Join(all, ", "))
-	default:
-		key = defaultKey
+	verb, name := "update", s.name
+	if object == nil {
+		verb, name = "create", "" // no Role can allow that for one name
 	}
-	if _, ok := values[key]; ok || s.creates() {
-		return key, nil
+	if !s.client.mayWrite(ctx, verb, s.namespace, name) {
+		return s.forbidden(verb)
 	}
-	missing := absent(fmt.Sprintf("%s has no key %s; it has %s", s, key, cmp.Or(strings.Join(all, ", "), "none")))
-	if s.mayCreate() {
-		return "", cli.Fail("--create adds it", "%v", missing)
-	}
-	return "", cli.Fail("--key names another", "%w", missing)
+	return nil
 }
 
-// hasOwnKeys reports whether Kubernetes or Helm say what the keys of a Secret of this
-// type mean.
-func hasOwnKeys(kind string) bool {
-	return strings.Contains(kind, "kubernetes.io/") || strings.HasPrefix(kind, "helm.sh/")
-}
-
-// mayCreate reports whether the command is one that can make what is not there,
+// canCreate reports whether the command is one that can create what is missing,
 // creates whether it is to.
-func (s *secret) mayCreate() bool { return s.access == cli.ToCreate }
-func (s *secret) creates() bool   { return s.mayCreate() && s.creation != nil }
+func (s *secret) canCreate() bool { return s.options.Access == cli.ToCreate }
+func (s *secret) creates() bool   { return s.canCreate() && s.creation != nil }

@@ -101,7 +101,7 @@ func openRights(p *Program, flag pathFlag, users Text) (rightsFile, error) {
 
 // openUsersAndRights opens the users' file to read, and the access file.
 func openUsersAndRights(p *Program, flag pathFlag) (rightsFile, error) {
-	users, err := p.open(ToRead, DryRunNone)
+	users, err := p.open(OpenOptions{Access: ToRead, DryRun: DryRunNone})
 	if err != nil {
 		return rightsFile{}, err
 	}

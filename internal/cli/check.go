@@ -60,7 +60,7 @@ file, line, user, message}]}, where grants has the problems of the access file.`
 	if p.AccessFile {
 		registerAccess(cmd, &o.access)
 	}
-	o.format.registerOutput(cmd)
+	o.format.registerEdit(cmd, p)
 	_ = cmd.RegisterFlagCompletionFunc("for", cobra.FixedCompletions([]string{"registry", "nginx", "apache"}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
 		for _, s := range o.servers {
@@ -71,11 +71,17 @@ file, line, user, message}]}, where grants has the problems of the access file.`
 		if o.dryRun.value != DryRunNone && !o.fix {
 			return Misuse("without --fix nothing is changed anyway", "--dry-run goes with --fix")
 		}
-		access := ToRead
-		if o.fix {
-			access = ToEdit
+		open := OpenOptions{DryRun: o.dryRun.value}
+		if o.format.value != "json" { // which is that of the report
+			open.Manifest = o.format.manifest(p)
 		}
-		if o.text, err = p.open(access, o.dryRun.value); err != nil {
+		if open.Manifest != "" && !o.fix {
+			return Misuse("", "-o %s goes with --fix", o.format.value)
+		}
+		if o.fix {
+			open.Access = ToEdit
+		}
+		if o.text, err = p.open(open); err != nil {
 			return err
 		}
 		return check(cmd.Context(), p, o)
@@ -217,7 +223,7 @@ func (o checkOptions) write(p *Program, r checkReport) error {
 	} else {
 		o.writeText(&out, r)
 	}
-	if o.text.ToStdout && o.fix && o.dryRun.value == DryRunNone {
+	if o.text.Manifest != "" || o.text.ToStdout && o.fix && o.dryRun.value == DryRunNone {
 		_, err := p.Stderr.Write(out.Bytes())
 		return err
 	}

@@ -101,7 +101,7 @@ func (p *Program) completeUsers(cmd *cobra.Command, args []string, _ string) ([]
 }
 
 func (p *Program) usersToComplete(ctx context.Context) iter.Seq[string] {
-	t, err := p.open(ToRead, DryRunNone)
+	t, err := p.open(OpenOptions{})
 	if err != nil || t.ToStdout {
 		return new(htpasswd.File).Users()
 	}

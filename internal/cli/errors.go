@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/registryctl/registryctl/htpasswd"
+	"github.com/registryctl/registryctl/htpasswd/lint"
 	"github.com/registryctl/registryctl/internal/crypt"
 	"github.com/registryctl/registryctl/internal/userlist"
 )
@@ -56,6 +57,16 @@ func Fail(hint, format string, args ...any) error { return fail(exitIO, hint, fo
 // Misuse returns an error of flags, for exit status 2, with such a hint.
 func Misuse(hint, format string, args ...any) error { return fail(exitUsage, hint, format, args...) }
 
+// Malformed returns an error of a text that is not what the command is for, for
+// exit status 7, with such a hint.
+func Malformed(hint, format string, args ...any) error {
+	return fail(exitFormat, hint, format, args...)
+}
+
+// ErrUnsure is in the error of a store that cannot tell whether an edit was made.
+// A generated password is printed then, as it may be in force.
+var ErrUnsure = errors.New("which may have been done or not")
+
 // errOutput is in the errors of print: the data could not be written.
 var errOutput = errors.New("cannot write to standard output")
 
@@ -96,6 +107,7 @@ var errorKinds = []struct {
 	{htpasswd.ErrLineTooLong, exitFormat, "nothing was changed; shorten the text behind the hash in the user's line"},
 	{htpasswd.ErrUnsupportedHash, exitFormat, ""},
 	{userlist.ErrInvalidEntry, exitFormat, ""},
+	{lint.ErrUnfixable, exitFormat, ""},
 	{htpasswd.ErrInvalidCost, exitUsage, "the user has a higher one; --cost sets another"},
 	{syscall.ENOSPC, exitIO, "the disk is full"},
 }
@@ -108,8 +120,18 @@ func (p *Program) cannot(action, user string, t Text, err error) error {
 	if errors.Is(err, htpasswd.ErrInvalidUser) && strings.Contains(user, ":") {
 		return fail(exitName, "leave out the colon and what follows it; "+noPasswordArgument, "cannot %s %s: %w", action, shown(user), err)
 	}
+	if errors.Is(err, ErrUnsure) {
+		hint := p.userCommand("list") + " shows whether it was"
+		if action == setPassword {
+			hint = p.userCommand("verify", user) + " shows whether it was"
+		}
+		return fail(exitIO, hint, "cannot %s %s: %w", action, shown(user), err)
+	}
 	return fmt.Errorf("cannot %s %s: %w", action, shown(user), err)
 }
+
+// setPassword is an action, for cannot.
+const setPassword = "set the password of"
 
 // made reports whether an edit was made: also one that may not survive a power
 // cut. The user is told what was done, and then that.

@@ -106,6 +106,27 @@ func (o *formatFlag) registerOutput(cmd *cobra.Command) {
 	o.register(cmd, "output", "o", "`FORMAT` of the output: ")
 }
 
+// registerEdit is registerOutput for a command that edits: it can print the object
+// that holds the text, where the program has any.
+func (o *formatFlag) registerEdit(cmd *cobra.Command, p *Program) {
+	for _, manifest := range p.Manifests {
+		if !slices.Contains(o.allowed, manifest) {
+			o.allowed = append(o.allowed, manifest)
+		}
+	}
+	if len(o.allowed) > 0 {
+		o.registerOutput(cmd)
+	}
+}
+
+// manifest returns the format of the object that is printed, if one is.
+func (o *formatFlag) manifest(p *Program) string {
+	if slices.Contains(p.Manifests, o.value) {
+		return o.value
+	}
+	return ""
+}
+
 // A modeFlag is --mode, in octal; 0 if it is not given.
 type modeFlag fs.FileMode
 
@@ -184,4 +205,12 @@ func (d *dryRunFlag) register(cmd *cobra.Command, p *Program) {
 	}
 	cmd.Flags().Var(d, "dry-run", usage)
 	cmd.Flags().Lookup("dry-run").NoOptDefVal = "true"
+	values := []string{"none", string(DryRunClient)}
+	if d.server {
+		values = append(values, string(DryRunServer))
+	}
+	_ = cmd.RegisterFlagCompletionFunc("dry-run", cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+	if p.EditFlags != nil {
+		p.EditFlags(cmd)
+	}
 }

@@ -74,6 +74,11 @@ func (s *newPassword) register(cmd *cobra.Command) {
 	s.cost.register(cmd)
 }
 
+// prompts reports whether a person is asked.
+func (s *newPassword) prompts() bool {
+	return !s.stdin && s.file == "" && s.env.name == "" && !s.generate && s.hash == ""
+}
+
 // check refuses sources that exclude each other, before anything is asked or read.
 func (s *newPassword) check(cmd *cobra.Command, p *Program, t Text) error {
 	if err := exclusive(cmd, "a password has one source", "password-stdin", "password-file", "password-env", "generate", "hash"); err != nil {
@@ -82,6 +87,8 @@ func (s *newPassword) check(cmd *cobra.Command, p *Program, t Text) error {
 	switch {
 	case t.ToStdout && s.generate:
 		return Misuse("name a file with -f", "standard output cannot be both the file and the generated password")
+	case t.Manifest != "" && s.generate:
+		return manifestAndPassword()
 	case t.ToStdout && s.hash == "-":
 		return stdinTaken()
 	case s.cost != 0 && s.hash != "":
@@ -100,6 +107,11 @@ func (s *passwordSource) check(cmd *cobra.Command, t Text) error {
 		return stdinTaken()
 	}
 	return nil
+}
+
+// manifestAndPassword is the error where only one of them can be printed.
+func manifestAndPassword() error {
+	return Misuse("leave out -o", "standard output cannot be both the manifest and the generated password")
 }
 
 func stdinTaken() error {
@@ -363,6 +375,13 @@ type generatedPassword struct {
 	User     string `json:"user"`
 	Password string `json:"password"`
 	Hash     string `json:"hash,omitempty"` // with --print
+}
+
+// revealUnsure prints generated passwords that may be in force, as the edit may have
+// been made, and says so.
+func (p *Program) revealUnsure(err error, reveal func() error) error {
+	p.warn("what is printed is the password only if the edit was made")
+	return errors.Join(err, reveal())
 }
 
 // lostPasswords is the error of passwords that are set and could not be printed.

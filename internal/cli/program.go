@@ -30,7 +30,13 @@ type Program struct {
 	Flags func(root *cobra.Command)
 	// CreateFlags adds the flags of the commands that can create a text.
 	CreateFlags func(*cobra.Command)
-	// ServerDryRun says that --dry-run=server has a meaning for Open.
+	// EditFlags adds the flags of the commands that edit; nil if there are none.
+	EditFlags func(*cobra.Command)
+	// Manifests are the formats in which an edit prints the object that holds the
+	// text: further values of -o. The store prints it, as OpenOptions say.
+	Manifests []string
+	// ServerDryRun says that the store makes dry runs itself, and --dry-run=server
+	// is one of them.
 	ServerDryRun bool
 	// AccessFile says that an access file can stand beside the text.
 	AccessFile bool
@@ -59,8 +65,10 @@ const (
 
 // OpenOptions say what a text is opened for.
 type OpenOptions struct {
-	Access Access
-	DryRun DryRun // for DryRunClient nobody needs the right to write
+	Access   Access
+	DryRun   DryRun // for DryRunClient nobody needs the right to write
+	Manifest string // one of Program.Manifests: an edit prints it, and nothing else is on standard output
+	Prompt   bool   // a person is asked for a password between Read and Update
 }
 
 // A Store keeps an htpasswd text. Update makes an edit durable, and may call it
@@ -80,13 +88,14 @@ type Text struct {
 	IsDefault bool   // nobody has named it: it need not exist
 	Warning   string // for a person who has edited it
 	DryRun    DryRun // set by Program.open
+	Manifest  string // set by Program.open
 }
 
 // open opens the text that the flags name.
-func (p *Program) open(access Access, dryRun DryRun) (Text, error) {
-	t, err := p.Open(OpenOptions{access, dryRun})
-	t.DryRun = dryRun
-	if dryRun == DryRunClient && t.Store != nil {
+func (p *Program) open(o OpenOptions) (Text, error) {
+	t, err := p.Open(o)
+	t.DryRun, t.Manifest = o.DryRun, o.Manifest
+	if o.DryRun == DryRunClient && !p.ServerDryRun && t.Store != nil {
 		t.Store = dryStore{t.Store}
 	}
 	return t, err
@@ -104,6 +113,12 @@ func (s dryStore) Update(ctx context.Context, edit func(*htpasswd.File) error) (
 		return false, editErr
 	}
 	return missing || f.Changed(), nil
+}
+
+// UserCommandLine returns a command line for users, such as that of "list", for a
+// hint. The flags that name the text are repeated.
+func (p *Program) UserCommandLine(verb string, operands ...string) string {
+	return p.userCommand(verb, operands...)
 }
 
 // command returns a command line of the program for a hint: verb holds the command

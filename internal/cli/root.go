@@ -190,6 +190,15 @@ func (p *Program) warn(format string, args ...any) {
 	p.say(p.Name+": warning: "+format, args...)
 }
 
+// Say tells a person what a store does.
+func (p *Program) Say(format string, args ...any) { p.say(format, args...) }
+
+// Warn tells a person what could be wrong with the text of a store.
+func (p *Program) Warn(format string, args ...any) { p.warn(format, args...) }
+
+// Print writes what a store prints to standard output.
+func (p *Program) Print(data []byte) error { return p.print(data) }
+
 // done tells a person what was done to the text.
 func (p *Program) done(t Text, format string, args ...any) {
 	p.say(format+t.DryRun.note(), args...)

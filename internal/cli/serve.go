@@ -87,7 +87,7 @@ logs that.`,
 	o.log.register(cmd, "log", "", "`FORMAT` of the log: ")
 	o.format.register(cmd, "output", "o", "`FORMAT` of the registry's settings: ")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
-		if o.users, err = p.open(ToRead, DryRunNone); err != nil {
+		if o.users, err = p.open(OpenOptions{Access: ToRead, DryRun: DryRunNone}); err != nil {
 			return err
 		}
 		if o.users.File == "" {

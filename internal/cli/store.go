@@ -211,9 +211,10 @@ func readOrEmpty(ctx context.Context, s Store) (f *htpasswd.File, missing bool, 
 	return f, false, err
 }
 
-// keep is an edit that changes nothing: a filter still writes its text.
+// keep is an edit that changes nothing: a filter still writes its text, and a
+// manifest is printed.
 func (t Text) keep(ctx context.Context) error {
-	if !t.ToStdout {
+	if !t.ToStdout && t.Manifest == "" {
 		return nil
 	}
 	_, err := t.Update(ctx, func(*htpasswd.File) error { return nil })

@@ -56,7 +56,7 @@ doubles the time of every request to the registry.
 	cmd.Flags().BoolVar(&o.update, "update", false, "set the password if the user exists")
 	cmd.Flags().BoolVar(&o.printOnly, "print", false, "print the line, and write no file")
 	o.dryRun.register(cmd, p)
-	o.output.registerOutput(cmd)
+	o.output.registerEdit(cmd, p)
 	p.CreateFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		o.user = args[0]
@@ -69,7 +69,7 @@ doubles the time of every request to the registry.
 			}
 			return printUser(cmd.Context(), p, o)
 		}
-		if o.text, err = p.open(ToCreate, o.dryRun.value); err != nil {
+		if o.text, err = p.open(OpenOptions{ToCreate, o.dryRun.value, o.manifest(p), o.password.prompts()}); err != nil {
 			return err
 		}
 		if err := o.password.check(cmd, p, o.text); err != nil {
@@ -78,6 +78,15 @@ doubles the time of every request to the registry.
 		return userAdd(cmd.Context(), p, o)
 	}
 	return cmd
+}
+
+// manifest returns the format of the object that is printed. The JSON of
+// --generate is that of the password.
+func (o addOptions) manifest(p *Program) string {
+	if o.password.generate && o.output.value == "json" {
+		return ""
+	}
+	return o.output.manifest(p)
 }
 
 // check refuses flags that exclude each other.
@@ -93,7 +102,9 @@ func (o addOptions) check(cmd *cobra.Command, p *Program) error {
 	switch {
 	case o.printOnly && o.password.generate && o.output.value != "json":
 		return Misuse("-o json prints both", "--print and --generate exclude each other without -o json")
-	case o.output.value == "json" && !o.password.generate:
+	case o.printOnly && o.manifest(p) != "":
+		return Misuse("", "--print and -o %s exclude each other", o.output.value)
+	case o.output.value == "json" && !o.password.generate && o.manifest(p) == "":
 		return Misuse("", "-o json goes with --generate")
 	}
 	return nil
@@ -144,6 +155,16 @@ func userAdd(ctx context.Context, p *Program, o addOptions) error {
 	switch {
 	case errors.Is(err, htpasswd.ErrUserExists):
 		return userExists(p, o)
+	case errors.Is(err, ErrUnsure):
+		action := "add"
+		if o.update {
+			action = setPassword
+		}
+		err = p.cannot(action, o.user, o.text, err)
+		if o.password.generate {
+			return p.revealUnsure(err, func() error { return reveal(p, o, c) })
+		}
+		return err
 	case !made(err):
 		return p.cannot("add", o.user, o.text, err)
 	}

@@ -98,13 +98,13 @@ The first of several bad entries decides.`),
 	flags.Var(&o.maxSize, "max-size", "largest `SIZE` of the list")
 	o.cost.register(cmd)
 	p.CreateFlags(cmd)
-	o.output.registerOutput(cmd)
+	o.output.registerEdit(cmd, p)
 	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		o.list = "-"
 		if len(args) > 0 {
 			o.list = args[0]
 		}
-		if o.text, err = p.open(ToCreate, o.dryRun.value); err != nil {
+		if o.text, err = p.open(OpenOptions{Access: ToCreate, DryRun: o.dryRun.value, Manifest: o.output.manifest(p)}); err != nil {
 			return err
 		}
 		if err := o.check(); err != nil {
@@ -119,6 +119,8 @@ The first of several bad entries decides.`),
 func (o importOptions) check() error {
 	isPlan := o.dryRun.value == DryRunClient
 	switch {
+	case o.generate && o.text.Manifest != "":
+		return manifestAndPassword()
 	case o.list == "-" && o.text.ToStdout:
 		return Misuse("name the list, or the file with -f", "standard input cannot be both the file and the list")
 	case o.exitCode && !isPlan:
@@ -148,7 +150,7 @@ func userImport(ctx context.Context, p *Program, o importOptions) error {
 	if err != nil {
 		return fmt.Errorf("cannot import: %w", err)
 	}
-	if o.dryRun.value == DryRunClient {
+	if o.dryRun.value == DryRunClient && o.text.Manifest == "" {
 		return reportPlan(p, o, importSteps(list, generated, f, o.prune))
 	}
 	var steps []importStep
@@ -160,7 +162,14 @@ func userImport(ctx context.Context, p *Program, o importOptions) error {
 		}
 		return f.Apply(changes)
 	})
-	if !made(err) {
+	switch {
+	case errors.Is(err, ErrUnsure):
+		err = fail(exitIO, p.userCommand("list")+" shows whether it was", "cannot import: %w", err)
+		if o.generate {
+			return p.revealUnsure(err, func() error { return reportPasswords(p, o, list, generated, steps) })
+		}
+		return err
+	case !made(err):
 		return fmt.Errorf("cannot import: %w", err)
 	}
 	if missing && changed {
@@ -183,7 +192,7 @@ func readyHashes(ctx context.Context, p *Program, o importOptions, list userlist
 	if o.generate {
 		generated = generatePasswords(list, steps)
 	}
-	if err := comparePasswords(ctx, p, o, list, steps); err != nil || o.dryRun.value == DryRunClient {
+	if err := comparePasswords(ctx, p, o, list, steps); err != nil || o.dryRun.value == DryRunClient && o.text.Manifest == "" {
 		return generated, err
 	}
 	return generated, hashPasswords(ctx, p, o, list, steps)
@@ -250,24 +259,32 @@ func hashPasswords(ctx context.Context, p *Program, o importOptions, list userli
 
 // reportImport says what was done.
 func reportImport(p *Program, o importOptions, list userlist.List, generated map[string]bool, steps []importStep) error {
-	p.done(o.text, "%s: %v", o.text.Name, countImport(steps))
+	count := countImport(steps)
+	p.done(o.text, "%s: %v", o.text.Name, count)
 	warnOfSkipped(p, steps)
-	passwords := make(map[string]string)
 	highest := 0
 	for i, u := range list.Users {
-		if a := steps[i].action; a != importAdd && a != importUpdate {
-			continue
-		}
-		cost, _ := u.Hash.Cost()
-		highest = max(highest, cost)
-		if generated[u.Name] && o.dryRun.value == DryRunNone {
-			passwords[u.Name] = string(u.Password)
+		if a := steps[i].action; a == importAdd || a == importUpdate {
+			cost, _ := u.Hash.Cost()
+			highest = max(highest, cost)
 		}
 	}
 	p.warnOfCost(highest)
+	return cmp.Or(reportPasswords(p, o, list, generated, steps), o.pending(count))
+}
+
+// reportPasswords prints the generated passwords of the users that were added, or the
+// report of -o json, which has them too.
+func reportPasswords(p *Program, o importOptions, list userlist.List, generated map[string]bool, steps []importStep) error {
+	passwords := make(map[string]string)
+	for i, u := range list.Users {
+		if steps[i].action == importAdd && generated[u.Name] && o.dryRun.value == DryRunNone {
+			passwords[u.Name] = string(u.Password)
+		}
+	}
 	var err error
 	switch {
-	case o.output.value == "json":
+	case o.output.value == "json" && o.text.Manifest == "":
 		err = p.print(importJSON(o.text.Name, steps, passwords))
 	case o.generate:
 		err = p.print(passwordCSV(steps, passwords))
@@ -277,6 +294,14 @@ func reportImport(p *Program, o importOptions, list userlist.List, generated map
 	}
 	names := slices.Sorted(maps.Keys(passwords))
 	return p.lostPasswords("the new passwords of "+quotedNames(names)+" are", names, err)
+}
+
+// pending is the error of --exit-code if anything would change.
+func (o importOptions) pending(count importCount) error {
+	if !o.exitCode || count.changes() == 0 {
+		return nil
+	}
+	return fail(exitPending, "", "%s does not match the list: would be %v", o.text.Name, count)
 }
 
 // reportPlan says what would be done.
@@ -290,11 +315,7 @@ func reportPlan(p *Program, o importOptions, steps []importStep) error {
 			out = fmt.Appendf(out, "%s %s\n", step.action.mark(), printable(step.user))
 		}
 	}
-	err := p.print(out)
-	if n := countImport(steps); err == nil && o.exitCode && n.changes() > 0 {
-		return fail(exitPending, "", "%s does not match the list: would be %v", o.text.Name, n)
-	}
-	return err
+	return cmp.Or(p.print(out), o.pending(countImport(steps)))
 }
 
 func warnOfSkipped(p *Program, steps []importStep) {

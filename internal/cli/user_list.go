@@ -51,7 +51,7 @@ spreadsheet would take for a formula begins with '.`,
 			o.format.value = "name"
 		}
 		o.users = unique(args)
-		if o.text, err = p.open(ToRead, DryRunNone); err != nil {
+		if o.text, err = p.open(OpenOptions{}); err != nil {
 			return err
 		}
 		return userList(cmd.Context(), p, o)
@@ -90,6 +90,14 @@ func userList(ctx context.Context, p *Program, o listOptions) error {
 	}
 	if err := cmp.Or(err, out.Flush()); err != nil {
 		return err
+	}
+	empty := true
+	for range f.All() {
+		empty = false
+		break
+	}
+	if empty && refused == nil {
+		p.say("%s holds no users", o.text.Name)
 	}
 	if refused != nil { // what is there was shown
 		return fmt.Errorf("the registry refuses every user: %w", refused)

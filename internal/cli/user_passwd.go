@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -49,7 +50,7 @@ one write. Names and passwords are printed as CSV, or as JSON with -o json.`,
 	o.password.register(cmd)
 	cmd.Flags().BoolVar(&o.all, "all", false, "with --generate: every user")
 	o.dryRun.register(cmd, p)
-	o.output.registerOutput(cmd)
+	o.output.registerEdit(cmd, p)
 	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		o.users = unique(args)
 		switch {
@@ -57,12 +58,12 @@ one write. Names and passwords are printed as CSV, or as JSON with -o json.`,
 			return Misuse("", "--all takes no names")
 		case (o.all || len(o.users) > 1) && !o.password.generate:
 			return Misuse("--generate gives each of them a new one", "one password cannot be set for several users")
-		case o.output.value != "" && !o.password.generate:
+		case o.output.value != "" && !o.password.generate && o.manifest(p) == "":
 			return Misuse("", "-o goes with --generate")
 		case o.output.value == "text" && (o.all || len(o.users) > 1):
 			return Misuse("", "-o text is for one user; several are printed as csv or json")
 		}
-		if o.text, err = p.open(ToEdit, o.dryRun.value); err != nil {
+		if o.text, err = p.open(OpenOptions{ToEdit, o.dryRun.value, o.manifest(p), o.password.prompts()}); err != nil {
 			return err
 		}
 		if err := o.password.check(cmd, p, o.text); err != nil {
@@ -73,8 +74,17 @@ one write. Names and passwords are printed as CSV, or as JSON with -o json.`,
 	return cmd
 }
 
+// manifest returns the format of the object that is printed. The JSON of
+// --generate is that of the passwords.
+func (o passwdOptions) manifest(p *Program) string {
+	if o.password.generate && o.output.value == "json" {
+		return ""
+	}
+	return o.output.manifest(p)
+}
+
 func userPasswd(ctx context.Context, p *Program, o passwdOptions) error {
-	const action = "set the password of"
+	const action = setPassword
 	f, err := o.text.Read(ctx)
 	if err != nil {
 		if o.all {
@@ -121,7 +131,11 @@ func userPasswd(ctx context.Context, p *Program, o passwdOptions) error {
 		return f.Apply(changes)
 	})
 	if !made(err) {
-		return p.cannot(action, failed, o.text, err)
+		err := p.cannot(action, failed, o.text, err)
+		if errors.Is(err, ErrUnsure) && o.password.generate {
+			return p.revealUnsure(err, func() error { return revealAll(p, o, credentials) })
+		}
+		return err
 	}
 	for _, user := range o.users {
 		p.done(o.text, "set the password of %q in %s", user, o.text.Name)

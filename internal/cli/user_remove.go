@@ -19,6 +19,7 @@ type removeOptions struct {
 	dryRun   dryRunFlag
 	grants   grantsFlags
 	rights   *rightsFile
+	output   formatFlag
 }
 
 func newUserRemove(p *Program) *cobra.Command {
@@ -40,9 +41,10 @@ Any name is taken, also one that could not be added.`,
 	cmd.Flags().BoolVar(&o.ifExists, "if-exists", false, "skip users who do not exist")
 	o.dryRun.register(cmd, p)
 	o.grants.register(cmd, p, "remove the users from the access file, too")
+	o.output.registerEdit(cmd, p)
 	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		o.users = unique(args)
-		if o.text, err = p.open(ToEdit, o.dryRun.value); err != nil {
+		if o.text, err = p.open(OpenOptions{Access: ToEdit, DryRun: o.dryRun.value, Manifest: o.output.manifest(p)}); err != nil {
 			return err
 		}
 		if o.rights, err = o.grants.open(p, o.text); err != nil {

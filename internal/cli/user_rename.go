@@ -18,6 +18,7 @@ type renameOptions struct {
 	dryRun   dryRunFlag
 	grants   grantsFlags
 	rights   *rightsFile
+	output   formatFlag
 }
 
 func newUserRename(p *Program) *cobra.Command {
@@ -33,9 +34,10 @@ func newUserRename(p *Program) *cobra.Command {
 	}
 	o.dryRun.register(cmd, p)
 	o.grants.register(cmd, p, "rename the user in the access file, too")
+	o.output.registerEdit(cmd, p)
 	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		o.from, o.to = args[0], args[1]
-		if o.text, err = p.open(ToEdit, o.dryRun.value); err != nil {
+		if o.text, err = p.open(OpenOptions{Access: ToEdit, DryRun: o.dryRun.value, Manifest: o.output.manifest(p)}); err != nil {
 			return err
 		}
 		if o.rights, err = o.grants.open(p, o.text); err != nil {

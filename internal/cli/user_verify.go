@@ -67,7 +67,7 @@ is the registry's if it was asked, else the file's.
 		if err != nil {
 			return err
 		}
-		t, err := p.open(ToRead, DryRunNone)
+		t, err := p.open(OpenOptions{})
 		if err != nil && question == nil {
 			return err
 		}

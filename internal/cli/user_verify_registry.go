@@ -22,6 +22,7 @@ type registryFlags struct {
 	caFile    pathFlag
 	plainHTTP bool
 	timeout   Duration
+	wait      Duration
 	can       string
 }
 
@@ -39,8 +40,9 @@ func (r *registryFlags) register(cmd *cobra.Command) {
 		flags.Lookup(old).Hidden = true
 	}
 	flags.Var(&r.timeout, "timeout", "with --registry: `TIME` for each answer")
+	flags.Var(&r.wait, "wait", "with --registry: how much `TIME` to ask again while it refuses")
 	flags.StringVar(&r.can, "can", "", "with --registry: is `ACTION:REPO` allowed too")
-	for _, name := range []string{"registry", "timeout", "can"} {
+	for _, name := range []string{"registry", "timeout", "wait", "can"} {
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
 	}
 }
@@ -49,6 +51,7 @@ func (r *registryFlags) register(cmd *cobra.Command) {
 type registryQuestion struct {
 	client     registry.Client
 	permission registry.Permission
+	wait       time.Duration
 	flags      *pflag.FlagSet // for hints
 }
 
@@ -56,7 +59,7 @@ type registryQuestion struct {
 func (r *registryFlags) question(cmd *cobra.Command) (*registryQuestion, error) {
 	flags := cmd.Flags()
 	if !flags.Changed("registry") {
-		for _, name := range []string{"ca-file", "ca-cert", "plain-http", "insecure-http", "timeout", "can"} {
+		for _, name := range []string{"ca-file", "ca-cert", "plain-http", "insecure-http", "timeout", "wait", "can"} {
 			if flags.Changed(name) {
 				return nil, Misuse("", "--%s goes with --registry", name)
 			}
@@ -78,7 +81,7 @@ func (r *registryFlags) question(cmd *cobra.Command) (*registryQuestion, error) 
 			return nil, Misuse("such as --can push:labs/app", "--can takes pull, push or delete, a colon, and the name of a repository")
 		}
 	}
-	q.client.Timeout, q.client.PlainHTTP = time.Duration(r.timeout), r.plainHTTP
+	q.client.Timeout, q.client.PlainHTTP, q.wait = time.Duration(r.timeout), r.plainHTTP, time.Duration(r.wait)
 	q.client.Roots, err = registry.Roots(q.client.Address, string(r.caFile))
 	switch {
 	case errors.Is(err, registry.ErrNoCertificate):
@@ -101,6 +104,9 @@ func (v userVerify) askRegistry(ctx context.Context, q *registryQuestion, report
 		password, err = v.readPassword(ctx)
 		return password, err
 	})
+	if err == nil && r.Outcome == registry.Refused && q.wait > 0 {
+		r, err = v.askAgain(ctx, q, password)
+	}
 	if err != nil {
 		return err
 	}
@@ -155,6 +161,24 @@ func (q *registryQuestion) again(v userVerify, flag, value string) string {
 		}
 	}
 	return v.program.userCommand(words, v.user)
+}
+
+// askAgain asks a registry that refuses a user, until it lets them in or the time
+// of --wait is over: the registry may get the file later than this program.
+func (v userVerify) askAgain(ctx context.Context, q *registryQuestion, password []byte) (result registry.Result, err error) {
+	const pause = time.Second
+	v.program.say("waiting up to %s for %s to let %s in", q.wait, q.client.Address, shown(v.user))
+	for end := time.Now().Add(q.wait); ; {
+		select {
+		case <-time.After(min(pause, time.Until(end))):
+		case <-ctx.Done():
+			return result, ctx.Err()
+		}
+		result, err = q.client.Ask(ctx, v.user, q.permission, func() ([]byte, error) { return password, nil })
+		if err != nil || result.Outcome != registry.Refused || !time.Now().Before(end) {
+			return result, err
+		}
+	}
 }
 
 // besides is what the text says beside the registry, by its reason.

@@ -27,19 +27,24 @@ func newVersion(p *Program) *cobra.Command {
 var release string
 
 func version() string {
-	v, commit := "(devel)", "unknown"
+	commit := "unknown"
 	if info, ok := debug.ReadBuildInfo(); ok {
-		if info.Main.Version != "" {
-			v = info.Main.Version
-		}
 		for _, s := range info.Settings {
 			if s.Key == "vcs.revision" {
 				commit = s.Value
 			}
 		}
 	}
+	return fmt.Sprintf("%s (commit %s, %s, %s/%s)", Release(), commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
+
+// Release returns the version of the program, such as v1.2.3, or (devel).
+func Release() string {
 	if release != "" {
-		v = "v" + release
+		return "v" + release
 	}
-	return fmt.Sprintf("%s (commit %s, %s, %s/%s)", v, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
 }

@@ -32,8 +32,9 @@ func TestKey(t *testing.T) {
 		{name: "the given one", keys: []string{"htpasswd", "people"}, given: "people", want: "people"},
 		{name: "none is known", keys: []string{"a", "b"}, err: "which key of secret ns/name holds the users? it has a, b"},
 		{name: "two are known", keys: []string{"auth", "users"}, err: "which key of secret ns/name holds the users? it has auth, users"},
-		{name: "the only one, of a type that gives it a meaning", keys: []string{".dockerconfigjson"}, kind: "kubernetes.io/dockerconfigjson", err: "which key"},
-		{name: "the known one, of whatever type", keys: []string{"auth"}, kind: "kubernetes.io/basic-auth", want: "auth"},
+		{name: "the only one, of a type that gives it a meaning", keys: []string{".dockerconfigjson"}, kind: "kubernetes.io/dockerconfigjson", err: "whose keys hold no users"},
+		{name: "a known one, of a type that gives keys a meaning", keys: []string{"auth"}, kind: "kubernetes.io/basic-auth", err: "has the type kubernetes.io/basic-auth, whose keys hold no users"},
+		{name: "the given one, of such a type", keys: []string{"tls.key"}, kind: "kubernetes.io/tls", given: "tls.key", err: "whose keys hold no users"},
 		{name: "the only one, of a type of somebody's own", keys: []string{"people"}, kind: "example.com/users", want: "people"},
 		{name: "the only one, where one is to be made", keys: []string{"people"}, access: cli.ToCreate, create: true, err: "which key of secret ns/name holds the users? it has people"},
 		{name: "the known one, where one is to be made", keys: []string{"users"}, access: cli.ToCreate, create: true, want: "users"},
@@ -54,7 +55,7 @@ func TestKey(t *testing.T) {
 			if tt.kind != "" {
 				kind = tt.kind
 			}
-			s := &secret{namespace: "ns", name: "name", key: tt.given, access: tt.access}
+			s := &secret{namespace: "ns", name: "name", key: tt.given, options: cli.OpenOptions{Access: tt.access}}
 			if tt.create {
 				s.creation = &creation{}
 			}
@@ -67,5 +68,32 @@ func TestKey(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, tt.want, key)
 		})
+	}
+}
+
+// A text is edited only if it can be one for users.
+func TestMayHoldUsers(t *testing.T) {
+	entry := "elton:" + hash + "\n"
+	for _, tt := range []struct {
+		key, text string
+		want      bool
+	}{
+		{"people", "", true},
+		{"people", "# none yet\n\n", true},
+		{"people", "x:y\n" + entry, true},
+		{"people", "elton:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n", true},
+		{"people", "elton:x\n", false},
+		{"htpasswd", "elton:x\n", true},
+		{"htpasswd", "no colon\n" + entry, true},
+		{"DATABASE_URL", "postgres://app:s3cr3t@db/prod", false},
+		{"users", "postgres://app:s3cr3t@db/prod", false},
+		{"redis.yaml", "maxmemory: 2mb\nauth: x\n", false},
+		{"auth", "users:\n  elton: x\n", false},
+		{"auth", "users:\n  " + entry, false},
+		{"auth", "---\n" + entry, false},
+		{"auth", `{"auths": {"a": "` + strings.TrimSpace(entry) + `"}}`, false},
+		{"auth", "-----BEGIN PRIVATE KEY-----\nMIIE:x\n-----END PRIVATE KEY-----\n", false},
+	} {
+		assert.Equal(t, tt.want, mayHoldUsers(tt.key, []byte(tt.text)), "%s: %s", tt.key, tt.text)
 	}
 }

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"mime"
+	"net/http"
+	"runtime"
+	"strings"
+
+	_ "k8s.io/client-go/plugin/pkg/client/auth" // every way that kubectl knows to log in
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/registryctl/registryctl/internal/cli"
+)
+
+// connect returns how to reach the cluster, and the namespace that is meant there.
+func (f *flags) connect() (config *rest.Config, namespace string, err error) {
+	loader := f.loader()
+	if namespace, _, err = loader.Namespace(); err == nil {
+		config, err = loader.ClientConfig()
+	}
+	switch {
+	case err != nil && f.kubeconfig == "" && clientcmd.IsEmptyConfig(err):
+		return nil, "", cli.Fail("--kubeconfig or $KUBECONFIG names one", "no kubeconfig found: there is none at %s", strings.Join(f.rules().GetLoadingPrecedence(), ", "))
+	case err != nil:
+		// Not wrapped: a kubeconfig that does not exist is no Secret that does not exist.
+		return nil, "", cli.Fail("kubectl config view shows what kubectl uses", "cannot use the kubeconfig: %v", err)
+	}
+	config.QPS = -1 // the server says what is too much for it
+	config.UserAgent = fmt.Sprintf("kubectl-registryctl/%s (%s/%s)", cli.Release(), runtime.GOOS, runtime.GOARCH)
+	config.WarningHandler = &serverWarnings{program: f.program}
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return apiOnly{next} })
+	return config, namespace, nil
+}
+
+func (f *flags) rules() *clientcmd.ClientConfigLoadingRules {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = f.kubeconfig
+	return rules
+}
+
+// loader reads the kubeconfig, as the flags say.
+func (f *flags) loader() clientcmd.ClientConfig {
+	for _, extra := range f.asExtra {
+		key, value, _ := strings.Cut(extra, "=")
+		if f.overrides.AuthInfo.ImpersonateUserExtra == nil {
+			f.overrides.AuthInfo.ImpersonateUserExtra = make(map[string][]string)
+		}
+		f.overrides.AuthInfo.ImpersonateUserExtra[key] = append(f.overrides.AuthInfo.ImpersonateUserExtra[key], value)
+	}
+	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(f.rules(), &f.overrides)
+}
+
+// serverWarnings prints what the server warns of, each warning once.
+type serverWarnings struct {
+	program *cli.Program
+	printed map[string]bool
+}
+
+// HandleWarningHeader is for package rest.
+func (w *serverWarnings) HandleWarningHeader(code int, _, message string) {
+	const warning = 299
+	if code != warning || message == "" || w.printed[message] {
+		return
+	}
+	if w.printed == nil {
+		w.printed = make(map[string]bool)
+	}
+	w.printed[message] = true
+	w.program.Warn("%s", message)
+}
+
+// apiOnly refuses an answer that is no Kubernetes API server's, such as the page of
+// a proxy to log in at. A server error may be one of a load balancer, and passes.
+type apiOnly struct{ http.RoundTripper }
+
+// RoundTrip is for package http.
+func (t apiOnly) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := t.RoundTripper.RoundTrip(r)
+	if err != nil || resp.StatusCode >= http.StatusInternalServerError {
+		return resp, err
+	}
+	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	if kind == "text/html" || resp.StatusCode == http.StatusOK && kind != "application/json" {
+		_ = resp.Body.Close()
+		return nil, notAPIServer(cmp.Or(kind, "nothing that has a type"))
+	}
+	return resp, nil
+}
+
+// notAPIServer is the error of an answer of that content type.
+type notAPIServer string
+
+func (e notAPIServer) Error() string { return "it answers with " + string(e) }

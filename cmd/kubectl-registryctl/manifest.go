@@ -1,0 +1,47 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
+
+	"github.com/registryctl/registryctl/internal/cli"
+)
+
+// manifests are the values of -o that print the Secret.
+var manifests = []string{"yaml", "json", "name"}
+
+// printManifest prints the Secret. Of a dry run of the client it is one to keep and
+// to apply, without what the server sets.
+func (s *secret) printManifest(object *unstructured.Unstructured) error {
+	if s.options.Manifest == "name" {
+		return s.program.Print([]byte("secret/" + s.name + "\n"))
+	}
+	object = object.DeepCopy()
+	object.SetManagedFields(nil)
+	if s.options.DryRun == cli.DryRunClient {
+		for _, field := range []string{"uid", "resourceVersion", "generation", "creationTimestamp", "selfLink", "ownerReferences"} {
+			unstructured.RemoveNestedField(object.Object, "metadata", field)
+		}
+		annotations := object.GetAnnotations()
+		delete(annotations, lastApplied)
+		object.SetAnnotations(annotations)
+	}
+	text, err := json.Marshal(object.Object)
+	if err != nil {
+		return err
+	}
+	if s.options.Manifest == "yaml" {
+		text, err = yaml.JSONToYAML(text)
+	} else {
+		var out bytes.Buffer
+		err = json.Indent(&out, append(text, '\n'), "", "    ")
+		text = out.Bytes()
+	}
+	if err != nil {
+		return err
+	}
+	return s.program.Print(text)
+}
