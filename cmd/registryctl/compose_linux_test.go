@@ -9,14 +9,11 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/registryctl/registryctl/internal/testserver"
 )
 
 // TestCompose runs the Compose example as it is, but for the images, which are built
 // here, and the ports.
 func TestCompose(t *testing.T) {
-	testserver.Need(t, "docker-compose")
 	e := startEngine(t)
 	registryPort, tokenPort := freePort(t), freePort(t)
 	ours := e.registryctlImage()
@@ -28,14 +25,7 @@ func TestCompose(t *testing.T) {
 
 	hello := e.hello("localhost:" + registryPort)
 
-	// What a person types.
-	compose := []string{"docker-compose", "-p", e.name, "-f", "compose.yaml"}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Log(e.run(append(compose, "logs")...))
-		}
-		_, _ = e.run(append(compose, "down", "--timeout", "2", "--volumes")...)
-	})
+	compose := e.compose() // after the images, which can be removed only then
 	ctl := func(stdin string, args ...string) {
 		e.okWith(stdin, append([]string{"docker", "run", "--rm", "-i", "-v", filepath.Join(e.dir, "auth") + ":/auth", ours}, args...)...)
 	}

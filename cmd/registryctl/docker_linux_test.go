@@ -86,7 +86,6 @@ func TestFirstMinute(t *testing.T) {
 // TestReadmeCompose starts the services of the README before there is a user. The
 // registry restarts until there is one, whom the service users adds.
 func TestReadmeCompose(t *testing.T) {
-	testserver.Need(t, "docker-compose")
 	e := startEngine(t)
 	port := freePort(t)
 	address := "localhost:" + port
@@ -96,23 +95,16 @@ func TestReadmeCompose(t *testing.T) {
 		"5000:5000", "127.0.0.1:"+port+":5000").Replace(example)
 	// docker-compose 1 takes a file without a version for one of another kind.
 	require.NoError(t, os.WriteFile(filepath.Join(e.dir, "compose.yaml"), []byte("version: \"3.8\"\n"+example+"\n"), 0o600))
-	compose := "docker-compose -p " + e.name + " -f compose.yaml "
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Log(e.run("sh", "-c", compose+"logs"))
-		}
-		_, _ = e.run("sh", "-c", compose+"down --timeout 2 --volumes --remove-orphans")
-	})
-
-	e.ok("sh", "-c", compose+"up -d")
+	compose := e.compose() // after the images, which can be removed only then
+	e.ok(append(compose, "up", "-d")...)
 	logs := ""
 	require.Eventually(t, func() bool {
-		logs = e.ok("sh", "-c", compose+"logs --no-color registry")
+		logs = e.ok(append(compose, "logs", "--no-color", "registry")...)
 		return strings.Contains(logs, "read-only file system")
 	}, time.Minute, 100*time.Millisecond)
 	assert.Contains(t, logs, "failed to open htpasswd path open /auth/registry.htpasswd: read-only file system")
 
-	status, seen := atTerminal(t, testserver.Build(t), e.dir, "sh", "-c", compose+"run --rm users add elton")
+	status, seen := atTerminal(t, testserver.Build(t), e.dir, append(compose, "run", "--rm", "users", "add", "elton")...)
 	require.Zero(t, status, seen)
 	assert.Contains(t, seen, `added "elton" to auth/registry.htpasswd`)
 	assert.NotContains(t, seen, "lost with this container")

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -61,6 +62,28 @@ func (e *engine) okWith(stdin string, args ...string) string {
 	out, err := e.runWith(stdin, args...)
 	require.NoError(e.t, err, "%q: %s", args, out)
 	return out
+}
+
+// compose is the command that stands for "docker compose", for this test's project in
+// compose.yaml. The project is taken down when the test ends.
+func (e *engine) compose() []string {
+	e.t.Helper()
+	command := []string{"docker", "compose"}
+	if _, err := e.run("docker", "compose", "version"); err != nil {
+		if _, err := exec.LookPath("docker-compose"); err != nil {
+			e.t.Skip("no Compose: neither docker compose nor docker-compose")
+		}
+		command = []string{"docker-compose"}
+	}
+	command = append(command, "-p", e.name, "-f", "compose.yaml")
+	e.t.Cleanup(func() {
+		if e.t.Failed() {
+			log, _ := e.run(append(command, "logs", "--no-color")...)
+			e.t.Log(log)
+		}
+		_, _ = e.run(append(command, "down", "--timeout", "2", "--volumes", "--remove-orphans")...)
+	})
+	return slices.Clip(command)
 }
 
 // removed removes a container and its volumes when the test ends.
