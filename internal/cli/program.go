@@ -115,12 +115,6 @@ func (s dryStore) Update(ctx context.Context, edit func(*htpasswd.File) error) (
 	return missing || f.Changed(), nil
 }
 
-// UserCommandLine returns a command line for users, such as that of "list", for a
-// hint. The flags that name the text are repeated.
-func (p *Program) UserCommandLine(verb string, operands ...string) string {
-	return p.userCommand(verb, operands...)
-}
-
 // command returns a command line of the program for a hint: verb holds the command
 // and flags as they are, operands are quoted as a shell needs it. The flags that
 // name the text are repeated.
