@@ -221,7 +221,7 @@ func (o checkOptions) write(p *Program, r checkReport) error {
 	if o.format.value == "json" {
 		out.Write(jsonText(r))
 	} else {
-		o.writeText(&out, r)
+		o.writeText(&out, p, r)
 	}
 	if o.text.Manifest != "" || o.text.ToStdout && o.fix && o.dryRun.value == DryRunNone {
 		_, err := p.Stderr.Write(out.Bytes())
@@ -230,7 +230,7 @@ func (o checkOptions) write(p *Program, r checkReport) error {
 	return p.print(out.Bytes())
 }
 
-func (o checkOptions) writeText(w io.Writer, r checkReport) {
+func (o checkOptions) writeText(w io.Writer, p *Program, r checkReport) {
 	verb := "fixed"
 	if o.dryRun.value != DryRunNone {
 		verb = "would fix"
@@ -240,6 +240,9 @@ func (o checkOptions) writeText(w io.Writer, r checkReport) {
 	}
 	findings, servers := r.merged()
 	for _, f := range findings {
+		if p.quiet && !o.strict && f.Severity == lint.SeverityWarning {
+			continue
+		}
 		user, at := "", ""
 		if f.User != "" {
 			user = fmt.Sprintf("user %s: ", shown(f.User))

@@ -211,12 +211,9 @@ func readOrEmpty(ctx context.Context, s Store) (f *htpasswd.File, missing bool, 
 	return f, false, err
 }
 
-// keep is an edit that changes nothing: a filter still writes its text, and a
-// manifest is printed.
+// keep is an edit that changes nothing: a filter still writes its text, a manifest
+// is printed, and a file gets its --mode.
 func (t Text) keep(ctx context.Context) error {
-	if !t.ToStdout && t.Manifest == "" {
-		return nil
-	}
 	_, err := t.Update(ctx, func(*htpasswd.File) error { return nil })
 	return err
 }
