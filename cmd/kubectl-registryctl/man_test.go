@@ -27,6 +27,6 @@ func TestManPages(t *testing.T) {
 		shown, err := cmd.CombinedOutput()
 		require.NoError(t, err, "%s", shown)
 		assert.NotContains(t, string(shown), "warning:", page)
-		assert.Contains(t, string(shown), "KUBECONFIG", page)
+		assert.Contains(t, string(shown), "--kubeconfig", page)
 	}
 }

@@ -29,6 +29,9 @@ func Write(root *cobra.Command, dir string) error {
 // prepare turns the help texts of the commands into the Markdown that cobra/doc reads.
 func prepare(cmd *cobra.Command) {
 	cmd.DisableAutoGenTag = true
+	if exit := cmd.Annotations["exit"]; exit != "" { // as the help shows them
+		cmd.Long += "\n\nExit statuses:\n\n  " + strings.ReplaceAll(exit, "\n", "\n  ")
+	}
 	cmd.Long = markdown(cmd.Long)
 	for _, sub := range cmd.Commands() {
 		prepare(sub)
