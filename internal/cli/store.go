@@ -116,18 +116,18 @@ func directoryMode(file fs.FileMode) fs.FileMode {
 func (s fileStore) explain(err error) error {
 	var known *Error
 	switch {
-	case err == nil || errors.As(err, &known):
+	case err == nil || errors.As(err, &known) || errors.Is(err, htpasswd.ErrNotDurable): // the edit is in place
 		return err
 	case isMissing(err):
 		return fail(exitIO, s.program.userCommand("add", "NAME")+" creates it", "%w", missingFile{s.Path, s.origin})
+	case errors.Is(err, htpasswd.ErrAttributes):
+		return fail(exitIO, "edit it as its owner", "%s: %w", s.Path, htpasswd.ErrAttributes)
 	case errors.Is(err, fs.ErrPermission):
 		return s.denied()
 	case errors.Is(err, syscall.EBUSY):
 		return Fail("mount its directory instead, or use --in-place", "%s is mounted as a single file, which cannot be replaced", s.Path)
 	case errors.Is(err, syscall.EROFS):
 		return Fail("mount the directory for writing, or edit the file where it comes from", "%s is on a read-only file system", s.Path)
-	case errors.Is(err, htpasswd.ErrAttributes):
-		return fail(exitIO, "edit it as its owner", "%s: %w", s.Path, htpasswd.ErrAttributes)
 	}
 	return err
 }
