@@ -132,9 +132,7 @@ func check(ctx context.Context, p *Program, o checkOptions) error {
 				return notFixed(err)
 			}
 			report.Changes = append(report.Changes[:0], changes...)
-			if o.dryRun.value != DryRunClient {
-				text = fixed // what is there now, whoever has edited it since it was read
-			}
+			text = fixed // what is there now, whoever has edited it since it was read
 			return nil
 		})
 		if !made(editErr) && !errors.As(editErr, new(unfixable)) {

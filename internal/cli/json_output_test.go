@@ -101,7 +101,9 @@ var jsonOutputs = []jsonOutput{
 		},
 		runs: func(t *testing.T) (outputs []json.RawMessage) {
 			for _, file := range wild(t) {
-				outputs = append(outputs, jsonOf(t, "", "check", "--for", "registry,nginx,apache", "--fix", "--dry-run", "-f", file))
+				for _, flags := range [][]string{nil, {"--fix", "--dry-run"}} {
+					outputs = append(outputs, jsonOf(t, "", slices.Concat([]string{"check", "--for", "registry,nginx,apache", "-f", file}, flags)...))
+				}
 			}
 			// What a file's mode comes to depends on the system and on who asks.
 			modes := checkReport{

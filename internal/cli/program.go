@@ -96,16 +96,23 @@ func (p *Program) open(o OpenOptions) (Text, error) {
 	t, err := p.Open(o)
 	t.DryRun, t.Manifest = o.DryRun, o.Manifest
 	if o.DryRun == DryRunClient && !p.ServerDryRun && t.Store != nil {
-		t.Store = dryStore{t.Store}
+		t.Store = dryStore{t.Store, o.Access == ToCreate}
 	}
 	return t, err
 }
 
 // A dryStore makes each edit on a copy of the text.
-type dryStore struct{ Store }
+type dryStore struct {
+	Store
+	create bool // a missing text is an empty one
+}
 
 func (s dryStore) Update(ctx context.Context, edit func(*htpasswd.File) error) (bool, error) {
-	f, missing, err := readOrEmpty(ctx, s.Store)
+	f, err := s.Read(ctx)
+	missing := s.create && isMissing(err)
+	if missing {
+		f = new(htpasswd.File)
+	}
 	if f == nil {
 		return false, err
 	}
