@@ -322,6 +322,12 @@ func TestLeftovers(t *testing.T) {
 // Who can only read the file cannot keep others from editing it.
 func TestReaderCannotHoldTheLock(t *testing.T) {
 	needRoot(t)
+	flock, err := exec.LookPath("flock")
+	if err != nil {
+		t.Skip(err)
+	}
+	flock, err = filepath.EvalSymlinks(flock) // the link may be in a directory of root's alone
+	require.NoError(t, err)
 	path := filepath.Join(openDir(t, 0o755), "file")
 	write(t, path, "old\n")
 	require.NoError(t, os.Chown(path, 0, nobody))
@@ -329,13 +335,16 @@ func TestReaderCannotHoldTheLock(t *testing.T) {
 	lock := filepath.Join(filepath.Dir(path), ".file.lock")
 	write(t, lock, "")
 	require.NoError(t, os.Chmod(lock, 0o644)) // as an older one may be
-	_, err := Update(t.Context(), path, Options{}, to("new\n"))
+	_, err = Update(t.Context(), path, Options{}, to("new\n"))
 	require.NoError(t, err)
 	for _, name := range []string{lock, path} {
-		cmd := exec.Command("flock", "--nonblock", name, "sleep", "5")
+		cmd := exec.Command(flock, "--nonblock", name, "sh", "-c", "echo held; exec sleep 5")
+		cmd.Env = []string{"PATH=/usr/bin:/bin"}
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+		stdout, err := cmd.StdoutPipe()
+		require.NoError(t, err)
 		require.NoError(t, cmd.Start())
-		time.Sleep(100 * time.Millisecond)
+		_, _ = stdout.Read(make([]byte, len("held"))) // or the end, if it may not lock the file
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		_, err = Update(ctx, path, Options{}, to(name))
 		cancel()
