@@ -38,6 +38,14 @@ func answeringRegistry(ts *testscript.TestScript, neg bool, args []string) {
 	s := httptest.NewUnstartedServer(nil)
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
 	ts.Defer(s.Close)
+	realm := ""
+	if strings.HasPrefix(args[0], "token") {
+		tokens := httptest.NewServer(tokenAnswer(args[0]))
+		ts.Defer(tokens.Close)
+		realm = tokens.URL
+		ts.Setenv("TOKENS", realm)
+	}
+	s.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { answer(w, r, realm) })
 	switch args[0] {
 	case "tls", "tls-name", "tls-expired":
 		cert := certificateFor(ts, args[0])
@@ -51,14 +59,6 @@ func answeringRegistry(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Setenv("REGISTRY", "127.0.0.1:"+port)
 	ts.Setenv("PORT", port)
-	realm := ""
-	if strings.HasPrefix(args[0], "token") {
-		tokens := httptest.NewServer(tokenAnswer(args[0]))
-		ts.Defer(tokens.Close)
-		realm = tokens.URL
-		ts.Setenv("TOKENS", realm)
-	}
-	s.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { answer(w, r, realm) })
 	if args[0] == "closed" {
 		s.Close()
 	}

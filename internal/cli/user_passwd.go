@@ -113,11 +113,12 @@ func userPasswd(ctx context.Context, p *Program, o passwdOptions) error {
 			return err
 		}
 	}
-	err = p.parallel(ctx, "hashing", len(o.users), func(i int) (err error) {
-		hash, err := o.password.encode(ctx, p, credentials[i], o.password.cost.of(entries[i].Hash))
-		changes[i] = htpasswd.Change{User: o.users[i], Hash: hash}
-		return err
-	})
+	if o.password.generate {
+		err = hashGenerated(ctx, p, o, entries, credentials, changes)
+	} else {
+		changes[0].User = o.users[0]
+		changes[0].Hash, err = o.password.encode(ctx, p, credentials[0], o.password.cost.of(entries[0].Hash))
+	}
 	if err != nil {
 		return err
 	}
@@ -141,6 +142,20 @@ func userPasswd(ctx context.Context, p *Program, o passwdOptions) error {
 		p.done(o.text, "set the password of %q in %s", user, o.text.Name)
 	}
 	return cmp.Or(revealAll(p, o, credentials), err)
+}
+
+// hashGenerated fills in the changes that give each user the generated password.
+func hashGenerated(ctx context.Context, p *Program, o passwdOptions, entries []htpasswd.Entry, credentials []credential, changes []htpasswd.Change) error {
+	err := p.parallel(ctx, "hashing", len(changes), func(i int) (err error) {
+		changes[i].User = o.users[i]
+		changes[i].Hash, err = htpasswd.HashPassword(credentials[i].password, o.password.cost.of(entries[i].Hash))
+		return err
+	})
+	if err == nil && len(changes) > 0 {
+		cost, _ := changes[0].Hash.Cost()
+		p.warnOfCost(cost)
+	}
+	return err
 }
 
 // revealAll prints generated passwords, after they have been set.
