@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -148,6 +149,9 @@ func (s fileStore) denied() error {
 		name = dir
 	}
 	owner, me := ownerOf(name), currentUser()
+	if runtime.GOOS == "windows" && s.access != ToRead {
+		return Fail("close the other program, or edit the file as a user who may", "%s is open in another program, or its access list forbids the edit", s.Path)
+	}
 	if owner == "" || me == "" {
 		return Fail("edit it as its owner", "permission denied for %s, %s", name, s.origin)
 	}
