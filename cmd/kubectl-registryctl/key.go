@@ -95,7 +95,7 @@ func mayHoldUsers(key string, text []byte) bool {
 	f, _ := htpasswd.Parse(text)
 	empty := true
 	for entry := range f.All() {
-		if entry.Hash.Scheme() != "" {
+		if _, disabled := entry.Hash.Disabled(); disabled || entry.Hash.Scheme() != "" {
 			return true
 		}
 		empty = false

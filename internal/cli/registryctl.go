@@ -96,7 +96,8 @@ func newUser(p *Program) *cobra.Command {
 // UserCommands returns the commands for users.
 func UserCommands(p *Program) []*cobra.Command {
 	return []*cobra.Command{
-		newUserAdd(p), newUserPasswd(p), newUserRemove(p), newUserRename(p), newUserVerify(p), newUserList(p), newUserImport(p),
+		newUserAdd(p), newUserPasswd(p), newUserRemove(p), newUserRename(p), newUserDisable(p), newUserEnable(p),
+		newUserVerify(p), newUserList(p), newUserImport(p),
 	}
 }
 

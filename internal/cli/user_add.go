@@ -127,17 +127,19 @@ func userAdd(ctx context.Context, p *Program, o addOptions) error {
 	if err != nil {
 		return err
 	}
-	cost := o.password.cost.of(entry.Hash)
+	current := hashOf(entry)
+	cost := o.password.cost.of(current)
 	if exists {
-		current, err := isCurrent(ctx, c, entry.Hash, cost)
-		if err == nil && current {
+		same, err := isCurrent(ctx, c, current, cost)
+		if err == nil && same {
 			err = o.text.keep(ctx)
 		}
 		if err != nil {
 			return p.cannot("add", o.user, o.text, err)
 		}
-		if current {
+		if same {
 			p.say("%q unchanged in %s", o.user, o.text.Name)
+			p.warnOfDisabled(entry)
 			return nil
 		}
 	}
@@ -173,6 +175,7 @@ func userAdd(ctx context.Context, p *Program, o addOptions) error {
 	}
 	if exists {
 		p.done(o.text, "set the password of %q in %s", o.user, o.text.Name)
+		p.warnOfDisabled(entry)
 	} else {
 		p.done(o.text, "added %q to %s", o.user, o.text.Name)
 	}

@@ -117,7 +117,7 @@ func userPasswd(ctx context.Context, p *Program, o passwdOptions) error {
 		err = hashGenerated(ctx, p, o, entries, credentials, changes)
 	} else {
 		changes[0].User = o.users[0]
-		changes[0].Hash, err = o.password.encode(ctx, p, credentials[0], o.password.cost.of(entries[0].Hash))
+		changes[0].Hash, err = o.password.encode(ctx, p, credentials[0], o.password.cost.of(hashOf(entries[0])))
 	}
 	if err != nil {
 		return err
@@ -138,8 +138,9 @@ func userPasswd(ctx context.Context, p *Program, o passwdOptions) error {
 		}
 		return err
 	}
-	for _, user := range o.users {
+	for i, user := range o.users {
 		p.done(o.text, "set the password of %q in %s", user, o.text.Name)
+		p.warnOfDisabled(entries[i])
 	}
 	return cmp.Or(revealAll(p, o, credentials), err)
 }
@@ -148,7 +149,7 @@ func userPasswd(ctx context.Context, p *Program, o passwdOptions) error {
 func hashGenerated(ctx context.Context, p *Program, o passwdOptions, entries []htpasswd.Entry, credentials []credential, changes []htpasswd.Change) error {
 	err := p.parallel(ctx, "hashing", len(changes), func(i int) (err error) {
 		changes[i].User = o.users[i]
-		changes[i].Hash, err = htpasswd.HashPassword(credentials[i].password, o.password.cost.of(entries[i].Hash))
+		changes[i].Hash, err = htpasswd.HashPassword(credentials[i].password, o.password.cost.of(hashOf(entries[i])))
 		return err
 	})
 	if err == nil && len(changes) > 0 {
