@@ -88,12 +88,12 @@ func newUser(p *Program) *cobra.Command {
 		Long:    "Add, change, remove, list and verify the users of an htpasswd file.",
 		Example: p.examples("add elton", "list -f auth/registry.htpasswd", `list -f C:\auth\registry.htpasswd # PowerShell`),
 	}
-	cmd.AddCommand(UserCommands(p)...)
+	cmd.AddCommand(append(UserCommands(p), newUserExport(p))...)
 	p.asGroup(cmd)
 	return cmd
 }
 
-// UserCommands returns the commands for users.
+// UserCommands returns the commands for users that each program has.
 func UserCommands(p *Program) []*cobra.Command {
 	return []*cobra.Command{
 		newUserAdd(p), newUserPasswd(p), newUserRemove(p), newUserRename(p), newUserDisable(p), newUserEnable(p),
