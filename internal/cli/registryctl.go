@@ -67,11 +67,16 @@ the file itself. Readers may then see half an edit, and a crash may leave one.`,
 		CreateHelp: `If the file is missing, it is created with mode 0600; --mode sets another one,
 such as 0640 for a server that runs as another user of the group, also for a
 file that exists. The directory is created only for the default path.`,
+		LoginHelp: `With --docker-config the login is saved for a robot, in a config.json of docker,
+which then holds the password. Its other values stay, and its mode is 0600. A
+generated password is not printed then. If a credential helper keeps the logins
+at this registry, nothing is changed.`,
 		StaleHint:   "the registry has read another file: see which path it is given, and mount the directory instead of the file",
 		AccessFile:  true,
 		HintFlags:   []string{"file", "in-place"},
 		Flags:       f.register,
 		CreateFlags: f.registerMode,
+		LoginFlags:  f.registerLogin,
 		Open:        f.open,
 	}
 	p.Subcommands = func(p *Program) []*cobra.Command {

@@ -43,7 +43,7 @@ already is left alone, unless its hash is not bcrypt or its cost is below the
 default. A cost is never lowered unless --cost says so. Each step of --cost
 doubles the time of every request to the registry.
 
-` + p.CreateHelp,
+` + p.CreateHelp + "\n\n" + p.LoginHelp,
 		Example: p.examples("add elton", "add elton --generate", "add elton --update --password-env PW"),
 		Annotations: exits(`0  done, or nothing to do
 5  the password is refused
@@ -52,7 +52,7 @@ doubles the time of every request to the registry.
 		Args:              operands("NAME"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	o.password.register(cmd)
+	o.password.register(cmd, p)
 	cmd.Flags().BoolVar(&o.update, "update", false, "set the password if the user exists")
 	cmd.Flags().BoolVar(&o.printOnly, "print", false, "print the line, and write no file")
 	o.dryRun.register(cmd, p)
@@ -91,7 +91,7 @@ func (o addOptions) manifest(p *Program) string {
 
 // check refuses flags that exclude each other.
 func (o addOptions) check(cmd *cobra.Command, p *Program) error {
-	for _, other := range []string{"update", "mode", "create", "dry-run"} {
+	for _, other := range []string{"update", "mode", "create", "dry-run", "docker-config", "pull-secret"} {
 		if err := exclusive(cmd, "", "print", other); err != nil {
 			return err
 		}
@@ -140,7 +140,7 @@ func userAdd(ctx context.Context, p *Program, o addOptions) error {
 		if same {
 			p.say("%q unchanged in %s", o.user, o.text.Name)
 			p.warnOfDisabled(entry)
-			return nil
+			return o.password.save(ctx, p, o.text, o.user, c)
 		}
 	}
 	hash, err := o.password.encode(ctx, p, c, cost)
@@ -180,7 +180,8 @@ func userAdd(ctx context.Context, p *Program, o addOptions) error {
 		p.done(o.text, "added %q to %s", o.user, o.text.Name)
 	}
 	warnAfterAdd(p, f, o)
-	return cmp.Or(reveal(p, o, c), err)
+	saveErr := o.password.save(ctx, p, o.text, o.user, c)
+	return cmp.Or(saveErr, reveal(p, o, c), err)
 }
 
 // userExists is the error of a name that is taken.
@@ -231,7 +232,7 @@ func isCurrent(ctx context.Context, c credential, h htpasswd.Hash, cost int) (bo
 
 // reveal prints a generated password, after it has been set.
 func reveal(p *Program, o addOptions, c credential) error {
-	if !o.password.generate || o.text.DryRun != DryRunNone {
+	if !o.password.generate || o.password.saved || o.text.DryRun != DryRunNone {
 		return nil
 	}
 	text := fmt.Appendf(nil, "%s\n", c.password)

@@ -47,7 +47,7 @@ one write. Names and passwords are printed as CSV, or as JSON with -o json.`,
 		},
 		ValidArgsFunction: p.completeUsers,
 	}
-	o.password.register(cmd)
+	o.password.register(cmd, p)
 	cmd.Flags().BoolVar(&o.all, "all", false, "with --generate: every user")
 	o.dryRun.register(cmd, p)
 	o.output.registerEdit(cmd, p)
@@ -68,6 +68,9 @@ one write. Names and passwords are printed as CSV, or as JSON with -o json.`,
 		}
 		if err := o.password.check(cmd, p, o.text); err != nil {
 			return err
+		}
+		if o.password.login != nil && (o.all || len(o.users) > 1) {
+			return Misuse("", "a login is saved for one user only")
 		}
 		return userPasswd(cmd.Context(), p, o)
 	}
@@ -138,11 +141,13 @@ func userPasswd(ctx context.Context, p *Program, o passwdOptions) error {
 		}
 		return err
 	}
+	var saveErr error
 	for i, user := range o.users {
 		p.done(o.text, "set the password of %q in %s", user, o.text.Name)
 		p.warnOfDisabled(entries[i])
+		saveErr = o.password.save(ctx, p, o.text, user, credentials[i])
 	}
-	return cmp.Or(revealAll(p, o, credentials), err)
+	return cmp.Or(saveErr, revealAll(p, o, credentials), err)
 }
 
 // hashGenerated fills in the changes that give each user the generated password.
@@ -161,7 +166,7 @@ func hashGenerated(ctx context.Context, p *Program, o passwdOptions, entries []h
 
 // revealAll prints generated passwords, after they have been set.
 func revealAll(p *Program, o passwdOptions, credentials []credential) error {
-	if !o.password.generate || o.text.DryRun != DryRunNone {
+	if !o.password.generate || o.password.saved || o.text.DryRun != DryRunNone {
 		return nil
 	}
 	list := make([]generatedPassword, len(o.users))
