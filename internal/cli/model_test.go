@@ -64,7 +64,7 @@ var (
 	}
 	modelApr1   = "$apr1$r31...1$HqJZimcKQFAMYayBlzkrA/"
 	modelHash   = regexp.MustCompile(`^(\$2[ay]?\$04\$[./A-Za-z0-9]{53}|\$apr1\$[^$]+\$[./A-Za-z0-9]{22}|\{SHA\}.{28})`)
-	modelHashes = slices.Concat(modelBcrypt, []string{modelApr1, "{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g="})
+	modelHashes = slices.Concat(modelBcrypt, []string{modelApr1, "{SHA}kNoej8FsdG2erAqFiri5sSEd/XM="}) // that is of d0cker, too
 	modelBroken = []string{"", "!" + exampleHash, exampleHash[:40], "pl4in", `"` + exampleHash + `"`, strings.ReplaceAll(exampleHash, "$", "$$"), " " + exampleHash}
 	modelNames  = []string{"a", "b", "A", "c d", "\u00e9", "e\u0301", "u@x", "-f", "x" + exampleHash}
 	modelOdd    = []string{"", "a ", "a\u200b", "\ufeffa", "#a", " b", "\tb"} // in a file
