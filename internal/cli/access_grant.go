@@ -103,9 +103,9 @@ func warnOfGrant(ctx context.Context, p *Program, o grantOptions, created bool, 
 	if !created {
 		return
 	}
-	without := 0
+	without, disabled := 0, disabledUsers(users)
 	for name := range users.Users() {
-		if rights.Any(name) {
+		if rights.Any(name) || disabled[name] {
 			continue
 		}
 		if without++; without > most {

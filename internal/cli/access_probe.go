@@ -43,8 +43,12 @@ func accessTest(ctx context.Context, p *Program, o grantOptions) error {
 		if f == nil {
 			return err
 		}
-		if _, ok := f.Lookup(user); !ok {
+		e, ok := f.Lookup(user)
+		if !ok {
 			return p.cannot("test", user, o.rights.users, htpasswd.ErrUserNotFound)
+		}
+		if _, disabled := e.Hash.Disabled(); disabled {
+			p.warn("%s is disabled, and gets no token: %s", shown(user), p.userCommand("enable", user))
 		}
 	}
 	f, err := o.rights.read()

@@ -64,14 +64,19 @@ type newPassword struct {
 	generate bool
 	hash     pathFlag // "-" is standard input
 	cost     costFlag
+
+	openLogin func(OpenOptions) (Login, error)
+	login     Login // nil: none
+	saved     bool  // in the login
 }
 
-func (s *newPassword) register(cmd *cobra.Command) {
+func (s *newPassword) register(cmd *cobra.Command, p *Program) {
 	s.passwordSource.register(cmd)
 	flags := cmd.Flags()
 	flags.BoolVar(&s.generate, "generate", false, "generate a password and print it once")
 	flags.Var(&s.hash, "hash", "take this bcrypt `HASH`, or - for standard input")
 	s.cost.register(cmd)
+	s.openLogin = p.LoginFlags(cmd)
 }
 
 // prompts reports whether a person is asked.
@@ -84,7 +89,13 @@ func (s *newPassword) check(cmd *cobra.Command, p *Program, t Text) error {
 	if err := exclusive(cmd, "a password has one source", "password-stdin", "password-file", "password-env", "generate", "hash"); err != nil {
 		return err
 	}
+	var err error
+	if s.login, err = s.openLogin(OpenOptions{Access: ToCreate, DryRun: t.DryRun}); err != nil {
+		return err
+	}
 	switch {
+	case s.login != nil && s.hash != "":
+		return Misuse("", "a login needs the password, and --hash has only its hash")
 	case t.ToStdout && s.generate:
 		return Misuse("name a file with -f", "standard output cannot be both the file and the generated password")
 	case t.Manifest != "" && s.generate:
@@ -93,7 +104,7 @@ func (s *newPassword) check(cmd *cobra.Command, p *Program, t Text) error {
 		return stdinTaken()
 	case s.cost != 0 && s.hash != "":
 		return Misuse("", "--cost and --hash exclude each other: the hash has its cost")
-	case s.generate && t.DryRun == DryRunNone:
+	case s.generate && t.DryRun == DryRunNone && s.login == nil:
 		return p.checkStdout()
 	}
 	return s.passwordSource.check(cmd, t)
@@ -146,6 +157,11 @@ type credential struct {
 
 // read returns the credential for a user.
 func (s *newPassword) read(ctx context.Context, p *Program, user string) (c credential, err error) {
+	if s.login != nil {
+		if err := s.login.Check(ctx); err != nil {
+			return c, fmt.Errorf("cannot save a login: %w", err)
+		}
+	}
 	switch {
 	case s.generate:
 		c.password = []byte(rand.Text())
@@ -173,7 +189,7 @@ func (s *newPassword) read(ctx context.Context, p *Program, user string) (c cred
 }
 
 // encode returns the hash of the credential, of the given cost if it is not made
-// yet. The password is overwritten, unless it was generated.
+// yet. The password is overwritten, unless it is needed again.
 func (s *newPassword) encode(ctx context.Context, p *Program, c credential, cost int) (htpasswd.Hash, error) {
 	if c.isHash {
 		cost, _ := c.hash.Cost()
@@ -182,7 +198,7 @@ func (s *newPassword) encode(ctx context.Context, p *Program, c credential, cost
 	}
 	start := time.Now()
 	h, err := await(ctx, func() (htpasswd.Hash, error) {
-		if !s.generate {
+		if !s.generate && s.login == nil {
 			defer clear(c.password)
 		}
 		return htpasswd.HashPassword(c.password, cost)
@@ -195,6 +211,20 @@ func (s *newPassword) encode(ctx context.Context, p *Program, c credential, cost
 		p.warnOfCost(cost)
 	}
 	return h, err
+}
+
+// save saves the login of a user whose password was set, if that was asked for.
+func (s *newPassword) save(ctx context.Context, p *Program, t Text, user string, c credential) error {
+	if s.login == nil {
+		return nil
+	}
+	if err := s.login.Save(ctx, user, c.password); err != nil {
+		return fmt.Errorf("the password of %q is set, but its login is not saved: %w", user, err)
+	}
+	s.saved = true
+	clear(c.password)
+	p.done(t, "saved the login of %q in %s", user, s.login)
+	return nil
 }
 
 // Costs between which there is no warning.

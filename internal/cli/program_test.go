@@ -18,7 +18,10 @@ func otherProgram(text string) *Program {
 		Subcommands: func(p *Program) []*cobra.Command { return append(UserCommands(p), NewCheck(p)) },
 		Flags:       func(root *cobra.Command) { root.PersistentFlags().String("secret", "", "`NAME`") },
 		CreateFlags: func(*cobra.Command) {},
-		HintFlags:   []string{"secret"},
+		LoginFlags: func(*cobra.Command) func(OpenOptions) (Login, error) {
+			return func(OpenOptions) (Login, error) { return nil, nil }
+		},
+		HintFlags: []string{"secret"},
 		Open: func(OpenOptions) (Text, error) {
 			return Text{Store: &filter{in: strings.NewReader(text), out: io.Discard}, Name: "secret a/b"}, nil
 		},

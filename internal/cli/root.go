@@ -129,6 +129,7 @@ var verbs = map[string]string{
 	"delete": "remove", "del": "remove", "rm": "remove",
 	"show": "list", "get": "list", "ls": "list",
 	"add": "add", "passwd": "passwd", "verify": "verify", "remove": "remove", "list": "list", "import": "import", "rename": "rename",
+	"lock": "disable", "suspend": "disable", "unlock": "enable", "disable": "disable", "enable": "enable",
 }
 
 // unknownCommand is the error of words that are not a command of the group. Its
@@ -150,7 +151,7 @@ func (p *Program) suggestion(group *cobra.Command, typed string, operands []stri
 		return "did you mean " + p.UserCommand
 	}
 	if verb, ok := verbs[typed]; ok {
-		users := map[string]int{"list": 0, "import": 0, "rename": 2, "remove": len(operands)}
+		users := map[string]int{"list": 0, "import": 0, "rename": 2, "remove": len(operands), "disable": len(operands), "enable": len(operands)}
 		most, ok := users[verb]
 		if !ok {
 			most = 1

@@ -72,7 +72,7 @@ func mainWatched() int {
 	containerMarks = nil // wherever the tests run
 	var out, errOut bytes.Buffer
 	status := Main(os.Args, os.Stdin, io.MultiWriter(os.Stdout, &out), io.MultiWriter(os.Stderr, &errOut))
-	wanted := slices.Contains(os.Args, "--print") || strings.Contains(strings.Join(os.Args, " "), "-f -") ||
+	wanted := slices.Contains(os.Args, "--print") || slices.Contains(os.Args, "--as") || strings.Contains(strings.Join(os.Args, " "), "-f -") ||
 		htpasswdN.MatchString(strings.Join(os.Args, " "))
 	if secrets.Match(errOut.Bytes()) || (!wanted && secrets.Match(out.Bytes())) {
 		_, _ = os.Stderr.WriteString("a secret was printed\n")
