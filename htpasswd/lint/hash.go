@@ -16,6 +16,9 @@ import (
 func Problem(e htpasswd.Entry, server Server) string {
 	hash := e.Hash.Encoded()
 	c := checker{server: server}
+	if e.Line == 1 && strings.HasPrefix(e.User, byteOrderMark) {
+		c.add(BOM, place{})
+	}
 	switch server {
 	case Nginx:
 		hash = until(hash, "\r:\x00")

@@ -137,7 +137,7 @@ func userAdd(ctx context.Context, p *Program, o addOptions) error {
 			return p.cannot("add", o.user, o.text, err)
 		}
 		if current {
-			p.say("%q unchanged in %s", o.user, o.text.Name)
+			p.say("%s unchanged in %s", shown(o.user), o.text.Name)
 			return nil
 		}
 	}
@@ -172,9 +172,9 @@ func userAdd(ctx context.Context, p *Program, o addOptions) error {
 		p.done(o.text, "created %s", o.text.Name)
 	}
 	if exists {
-		p.done(o.text, "set the password of %q in %s", o.user, o.text.Name)
+		p.done(o.text, "set the password of %s in %s", shown(o.user), o.text.Name)
 	} else {
-		p.done(o.text, "added %q to %s", o.user, o.text.Name)
+		p.done(o.text, "added %s to %s", shown(o.user), o.text.Name)
 	}
 	warnAfterAdd(p, f, o)
 	return cmp.Or(reveal(p, o, c), err)
@@ -235,7 +235,7 @@ func reveal(p *Program, o addOptions, c credential) error {
 	if o.output.value == "json" {
 		text = jsonText(generatedPassword{User: o.user, Password: string(c.password)})
 	}
-	return p.lostPasswords(fmt.Sprintf("the new password of %q is", o.user), []string{o.user}, p.print(text))
+	return p.lostPasswords(fmt.Sprintf("the new password of %s is", shown(o.user)), []string{o.user}, p.print(text))
 }
 
 // printUser prints the line that add would add.

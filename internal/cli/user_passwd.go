@@ -139,7 +139,7 @@ func userPasswd(ctx context.Context, p *Program, o passwdOptions) error {
 		return err
 	}
 	for _, user := range o.users {
-		p.done(o.text, "set the password of %q in %s", user, o.text.Name)
+		p.done(o.text, "set the password of %s in %s", shown(user), o.text.Name)
 	}
 	return cmp.Or(revealAll(p, o, credentials), err)
 }
@@ -185,7 +185,7 @@ func revealAll(p *Program, o passwdOptions, credentials []credential) error {
 	}
 	what := fmt.Sprintf("the new passwords of %d users are", len(list))
 	if len(list) == 1 {
-		what = fmt.Sprintf("the new password of %q is", list[0].User)
+		what = fmt.Sprintf("the new password of %s is", shown(list[0].User))
 	}
 	return p.lostPasswords(what, o.users, p.print(text.Bytes()))
 }

@@ -161,7 +161,7 @@ func (v userVerify) askFile(ctx context.Context, report *verifyReport) error {
 	}
 	report.Reason, report.FileReason, report.Accepted = found.reason, found.reason, found.err == nil
 	if found.err == nil {
-		v.program.say("the password of %q is right", v.user)
+		v.program.say("the password of %s is right", shown(v.user))
 	}
 	return found.err
 }
@@ -188,7 +188,7 @@ func (v userVerify) lookup(ctx context.Context) (htpasswd.Entry, verdict) {
 		return entry, verdict{unknownUser, v.program.cannot("verify", v.user, v.target, htpasswd.ErrUserNotFound)}
 	case entry.Hash.Scheme() == "":
 		return entry, verdict{unknownHash, fail(exitFormat, v.program.userCommand("passwd", v.user),
-			"cannot verify %q: the hash in %s, line %d, is none that is known", v.user, v.target.Name, entry.Line)}
+			"cannot verify %s: the hash in %s, line %d, is none that is known", shown(v.user), v.target.Name, entry.Line)}
 	}
 	return entry, verdict{}
 }
@@ -209,14 +209,14 @@ func (v userVerify) compare(ctx context.Context, entry htpasswd.Entry, password 
 	err := interruptible(ctx, func() error { return entry.Hash.Verify(password) })
 	switch {
 	case errors.Is(err, htpasswd.ErrMismatch):
-		return verdict{wrongPassword, fail(exitMismatch, "", "wrong password for %q", v.user)}
+		return verdict{wrongPassword, fail(exitMismatch, v.source.blankHint(password), "wrong password for %s", shown(v.user))}
 	case ctx.Err() != nil:
 		return verdict{err: ctx.Err()}
 	case err != nil:
-		return verdict{unknownHash, fail(exitFormat, v.program.userCommand("passwd", v.user), "cannot verify %q, whose hash is %s: %w", v.user, scheme, err)}
+		return verdict{unknownHash, fail(exitFormat, v.program.userCommand("passwd", v.user), "cannot verify %s, whose hash is %s: %w", shown(v.user), scheme, err)}
 	case scheme != htpasswd.Bcrypt:
 		return verdict{notBcrypt, fail(exitFormat, v.program.userCommand("passwd", v.user),
-			"the password of %q is right, but its hash is %s and the registry accepts only bcrypt", v.user, scheme)}
+			"the password of %s is right, but its hash is %s and the registry accepts only bcrypt", shown(v.user), scheme)}
 	}
 	return verdict{reason: accepted}
 }
