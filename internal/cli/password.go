@@ -130,8 +130,9 @@ func (p *Program) checkStdout() error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errOutput, err)
 	}
-	// Go opens the null device in the place of a closed standard output.
-	if null, err := os.Stat(os.DevNull); err == nil && os.SameFile(info, null) {
+	// Go opens the null device in the place of a closed standard output. On Windows
+	// it takes a pipe and a terminal for the same file as that.
+	if null, err := os.Stat(os.DevNull); err == nil && os.SameFile(info, null) && info.Mode().Type() == null.Mode().Type() && !isTerminal(f) {
 		return fail(exitIO, "the password is printed only once", "standard output is closed or the null device: nobody would see the generated password")
 	}
 	return nil
