@@ -58,8 +58,9 @@ func TestInCmd(t *testing.T) {
 	typed(`echo ` + hash + ` | registryctl user add hashed --hash -`)
 	typed(`set REGISTRY_AUTH_HTPASSWD_PATH=auth\registry.htpasswd & registryctl user verify elton --password-env REGISTRY_AUTH_HTPASSWD_PATH || registryctl user list hashed`)
 	assert.Contains(t, typed(`echo "d0cker"| registryctl user add quoted --cost 4 --password-stdin`), "warning: the quotes around the password are a part of it\n")
-	for _, command := range []string{"", "user ", "user add ", "check ", "access grant elton ", "htpasswd "} {
-		assert.Contains(t, typed(`registryctl `+command+`/?`), "\nUsage:\n", command)
+	help := typed(`registryctl /? && registryctl user add /? && registryctl access grant elton /? && registryctl htpasswd /?`)
+	for _, usage := range []string{"COMMAND", "user add NAME", "access grant SUBJECT", "htpasswd FLAGS"} {
+		assert.Contains(t, help, "\nUsage:\n  registryctl "+usage)
 	}
 	typed(`copy auth\registry.htpasswd fixed`)
 	typed(`attrib +r fixed`)
