@@ -105,7 +105,8 @@ func TestInCmd(t *testing.T) {
 // other out.
 func TestCrowdByEveryName(t *testing.T) {
 	program := testserver.Build(t)
-	file := create(t, "")
+	file := filepath.Join(t.TempDir(), "registry.htpasswd")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
 	path, err := windows.UTF16PtrFromString(file)
 	require.NoError(t, err)
 	var short [windows.MAX_PATH]uint16
