@@ -3,7 +3,9 @@ package htpasswd
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -216,4 +218,51 @@ func TestUpdateByEveryName(t *testing.T) {
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	assert.Len(t, entries, 2, "the file and its lock")
+}
+
+// The directory of a file may be a junction, which everybody can make: ours is
+// followed, and that of somebody else is not.
+func TestUpdateThroughAJunction(t *testing.T) {
+	if underWine() {
+		t.Skip("wine 8 makes no junction but says it did")
+	}
+	path := write(t, "elton:x\n")
+	junction := filepath.Join(t.TempDir(), "auth")
+	command := func(name string, args ...string) {
+		if out, err := exec.CommandContext(t.Context(), name, args...).CombinedOutput(); err != nil {
+			t.Skipf("%s: %v: %s", name, err, out)
+		}
+	}
+	command("cmd.exe", "/c", "mklink", "/J", junction, filepath.Dir(path))
+	through := FileStore{Path: filepath.Join(junction, "htpasswd")}
+	require.NoError(t, addTo(t, through, "ours"))
+	assert.Contains(t, contents(t, path), "\nours:")
+
+	const guests = "*S-1-5-32-546"
+	command("icacls.exe", junction, "/setowner", guests, "/L")
+	require.ErrorContains(t, addTo(t, through, "theirs"), "so it is not followed")
+	assert.NotContains(t, contents(t, path), "theirs")
+	assert.Empty(t, litter(t, path))
+}
+
+// A stream of a file is none that could be replaced.
+func TestUpdateRefusesAStream(t *testing.T) {
+	path := write(t, "elton:x\n")
+	require.Error(t, addTo(t, FileStore{Path: path + ":users", Create: true}, "francis"))
+	assert.Equal(t, "elton:x\n", contents(t, path))
+	assert.Empty(t, litter(t, path))
+}
+
+// A path may be longer than the 260 characters that were the limit once.
+func TestUpdateInALongPath(t *testing.T) {
+	if underWine() {
+		t.Skip("wine 8 is a Windows that has the limit")
+	}
+	dir := filepath.Join(t.TempDir(), strings.Repeat("a", 100), strings.Repeat("b", 100), strings.Repeat("c", 100))
+	require.NoError(t, os.MkdirAll(dir, 0o700))
+	store := FileStore{Path: filepath.Join(dir, "htpasswd"), Create: true}
+	require.NoError(t, addTo(t, store, "elton"))
+	require.NoError(t, addTo(t, store, "francis"))
+	assert.Equal(t, "elton:"+dockerHash+"\nfrancis:"+dockerHash+"\n", contents(t, store.Path))
+	assert.Empty(t, litter(t, store.Path))
 }

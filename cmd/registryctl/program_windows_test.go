@@ -59,7 +59,7 @@ func TestInCmd(t *testing.T) {
 	typed(`set REGISTRY_AUTH_HTPASSWD_PATH=auth\registry.htpasswd & registryctl user verify elton --password-env REGISTRY_AUTH_HTPASSWD_PATH || registryctl user list hashed`)
 	assert.Contains(t, typed(`echo "d0cker"| registryctl user add quoted --cost 4 --password-stdin`), "warning: the quotes around the password are a part of it\n")
 	help := typed(`registryctl /? && registryctl user add /? && registryctl access grant elton /? && registryctl htpasswd /?`)
-	for _, usage := range []string{"COMMAND", "user add NAME", "access grant SUBJECT", "htpasswd FLAGS"} {
+	for _, usage := range []string{"COMMAND", "user add NAME", "access grant USER", "htpasswd FLAGS"} {
 		assert.Contains(t, help, "\nUsage:\n  registryctl "+usage)
 	}
 	typed(`copy auth\registry.htpasswd fixed`)
