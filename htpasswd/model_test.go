@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/bcrypt"
+
+	"github.com/registryctl/registryctl/internal/testserver"
 )
 
 // The model that the fuzz tests go by says of every wild file and user what the
@@ -35,7 +37,7 @@ func TestModelAgreesWithTheRegistry(t *testing.T) {
 		require.NoError(t, err)
 
 		got := http.StatusUnauthorized
-		users, ok := registryReads(text)
+		users, ok := testserver.RegistryReads(string(text))
 		switch hash, listed := users[fields[1]]; {
 		case !ok:
 			got = http.StatusBadRequest

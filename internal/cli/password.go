@@ -231,19 +231,19 @@ func promptExisting(ctx context.Context, t *term.Terminal, user string) ([]byte,
 func (s *passwordSource) read(ctx context.Context, p *Program, user string, prompt prompter) ([]byte, error) {
 	switch {
 	case s.stdin:
-		return s.readLine(ctx, p.Stdin)
+		return s.readLine(ctx, p, p.Stdin)
 	case s.file != "":
 		f, err := await(ctx, func() (*os.File, error) { return openFile(string(s.file)) }) // a pipe waits for its writer
 		if err != nil {
 			return nil, s.cannotOpen(err)
 		}
 		defer f.Close()
-		return s.readLine(ctx, f)
+		return s.readLine(ctx, p, f)
 	case s.env.name != "" && !s.env.isSet:
 		// Not named in the message: it may be the password, put here by mistake.
 		return nil, Misuse("name the variable alone: PW, not $PW, $env:PW or %PW%", "the environment variable of --password-env is not set")
 	case s.env.name != "":
-		return s.readLine(ctx, strings.NewReader(s.env.value))
+		return s.readLine(ctx, p, strings.NewReader(s.env.value))
 	}
 	t, err := term.Open()
 	if err != nil {
@@ -253,22 +253,29 @@ func (s *passwordSource) read(ctx context.Context, p *Program, user string, prom
 	return prompt(ctx, t, user)
 }
 
-func (s *passwordSource) readLine(ctx context.Context, r io.Reader) ([]byte, error) {
-	line, err := decodeLine(ctx, r)
+func (s *passwordSource) readLine(ctx context.Context, p *Program, r io.Reader) ([]byte, error) {
+	line, marked, err := decodeLine(ctx, r)
+	if marked && err == nil {
+		p.warn("%s has a byte order mark, which docker login --password-stdin would take for a part of the password", s.place())
+	}
 	return line, s.named(err)
+}
+
+// place is where the password comes from, empty for the prompt.
+func (s *passwordSource) place() string {
+	switch {
+	case s.stdin:
+		return "standard input"
+	case s.env.isSet:
+		return "$" + s.env.name
+	}
+	return string(s.file)
 }
 
 // named says where a password comes from that is refused.
 func (s *passwordSource) named(err error) error {
-	switch {
-	case !errors.Is(err, htpasswd.ErrInvalidPassword):
-		return err
-	case s.stdin:
-		return namedSource{"standard input", err}
-	case s.env.isSet:
-		return namedSource{"$" + s.env.name, err}
-	case s.file != "":
-		return namedSource{string(s.file), err}
+	if place := s.place(); place != "" && errors.Is(err, htpasswd.ErrInvalidPassword) {
+		return namedSource{place, err}
 	}
 	return err
 }
@@ -313,7 +320,7 @@ const maxSourceBytes = 4096
 // decodePassword reads a password as the shells of every system send it: with a
 // byte order mark or as UTF-16, and with a line ending.
 func decodePassword(ctx context.Context, r io.Reader, place string) ([]byte, error) {
-	password, err := decodeLine(ctx, r)
+	password, _, err := decodeLine(ctx, r)
 	if err == nil && len(password) > htpasswd.MaxPasswordBytes {
 		err = htpasswd.ValidatePassword(password)
 	}
@@ -323,27 +330,29 @@ func decodePassword(ctx context.Context, r io.Reader, place string) ([]byte, err
 	return password, nil
 }
 
-// decodeLine returns the one line that r holds.
-func decodeLine(ctx context.Context, r io.Reader) ([]byte, error) {
+// decodeLine returns the one line that r holds, and whether a byte order mark was
+// before it, as there is before UTF-16.
+func decodeLine(ctx context.Context, r io.Reader) (line []byte, marked bool, err error) {
 	raw, err := readAll(ctx, io.LimitReader(r, maxSourceBytes))
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	text, err := charset.Decode(raw)
 	if err != nil {
-		return nil, fail(exitPassword, "", "%w: it is cut or broken UTF-16", htpasswd.ErrInvalidPassword)
+		return nil, false, fail(exitPassword, "", "%w: it is cut or broken UTF-16", htpasswd.ErrInvalidPassword)
 	}
+	marked = !bytes.Equal(text, raw)
 	if line, ok := bytes.CutSuffix(text, []byte("\n")); ok {
 		text = bytes.TrimSuffix(line, []byte("\r"))
 	}
 	if bytes.ContainsAny(text, "\r\n") {
-		return nil, fail(exitPassword, "", "%w: it has more than one line", htpasswd.ErrInvalidPassword)
+		return nil, false, fail(exitPassword, "", "%w: it has more than one line", htpasswd.ErrInvalidPassword)
 	}
 	if slices.Contains(powerShellObjects, string(text)) {
-		return nil, fail(exitPassword, "pipe in the text: [Net.NetworkCredential]::new('', $secure).Password",
+		return nil, false, fail(exitPassword, "pipe in the text: [Net.NetworkCredential]::new('', $secure).Password",
 			"%w: it is what PowerShell calls an object that holds one", htpasswd.ErrInvalidPassword)
 	}
-	return text, nil
+	return text, marked, nil
 }
 
 // powerShellObjects are what PowerShell makes of a secret that is piped into a
@@ -353,7 +362,7 @@ var powerShellObjects = []string{"System.Security.SecureString", "System.Managem
 func (s *newPassword) readHash(ctx context.Context, stdin io.Reader) (h htpasswd.Hash, err error) {
 	text := string(s.hash)
 	if text == "-" {
-		line, err := decodeLine(ctx, stdin)
+		line, _, err := decodeLine(ctx, stdin)
 		if errors.Is(err, htpasswd.ErrInvalidPassword) {
 			return h, fail(exitFormat, "", "standard input is not one line with a hash")
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/registryctl/registryctl/htpasswd"
+	"github.com/registryctl/registryctl/internal/crypt"
 )
 
 // A Program is a command line on htpasswd texts that are kept in one kind of
@@ -123,8 +124,8 @@ func (s dryStore) Update(ctx context.Context, edit func(*htpasswd.File) error) (
 }
 
 // command returns a command line of the program for a hint: verb holds the command
-// and flags as they are, operands are quoted as a shell needs it. The flags that
-// name the text are repeated.
+// and flags as they are, operands are quoted as a shell needs it; one that holds a
+// hash is NAME. The flags that name the text are repeated.
 func (p *Program) command(verb string, operands ...string) string {
 	return p.commandLine(p.Name+" "+verb, operands)
 }
@@ -135,6 +136,12 @@ func (p *Program) userCommand(verb string, operands ...string) string {
 }
 
 func (p *Program) commandLine(line string, operands []string) string {
+	operands = slices.Clone(operands)
+	for i, operand := range operands {
+		if crypt.HoldsHash(operand) {
+			operands[i] = "NAME"
+		}
+	}
 	dashed := slices.ContainsFunc(operands, func(s string) bool { return strings.HasPrefix(s, "-") })
 	words := []string{line}
 	for _, operand := range operands {
