@@ -19,6 +19,9 @@ func Problem(e htpasswd.Entry, server Server) string {
 		return "disabled"
 	}
 	c := checker{server: server}
+	if e.Line == 1 && strings.HasPrefix(e.User, byteOrderMark) {
+		c.add(BOM, place{})
+	}
 	switch server {
 	case Nginx:
 		hash = until(hash, "\r:\x00")

@@ -130,7 +130,7 @@ var kinds = map[Kind]struct {
 	NULInName: {"a NUL byte in the name", effects{
 		Apache: {SeverityError, "Apache httpd ends the line there"},
 	}, removeUser, RemedyRemove},
-	Twin: {"the name differs from that of user %q only in case or in Unicode normalisation",
+	Twin: {"the name differs from that of user %s only in case or in Unicode normalisation",
 		everywhere(SeverityWarning, "they are two users"), "remove one of them", RemedyRemove},
 	DockerUser: {"the registry created this user when it found no file", effects{
 		Registry: {SeverityWarning, "the password is in its log"},

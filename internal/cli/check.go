@@ -100,9 +100,12 @@ func newFileCheck(p *Program) *cobra.Command {
 		case len(args) == 0:
 			return nil
 		case len(args) > 1 || cmd.Flags().Changed("file"):
-			return Misuse("", "%s takes one file", cmd.CommandPath())
+			return Misuse("put a path with blanks in quotes", "%s takes one file", cmd.CommandPath())
 		}
-		return cmd.Flags().Set("file", args[0])
+		if err := cmd.Flags().Set("file", args[0]); err != nil {
+			return p.flagError(cmd, err)
+		}
+		return nil
 	}
 	return cmd
 }

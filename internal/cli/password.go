@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -62,7 +63,7 @@ func (e *envFlag) Set(name string) error {
 type newPassword struct {
 	passwordSource
 	generate bool
-	hash     pathFlag // "-" is standard input
+	hash     hashFlag // "-" is standard input
 	cost     costFlag
 
 	openLogin func(OpenOptions) (Login, error)
@@ -140,8 +141,9 @@ func (p *Program) checkStdout() error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errOutput, err)
 	}
-	// Go opens the null device in the place of a closed standard output.
-	if null, err := os.Stat(os.DevNull); err == nil && os.SameFile(info, null) {
+	// Go opens the null device in the place of a closed standard output. On Windows
+	// it takes a pipe and a terminal for the same file as that.
+	if null, err := os.Stat(os.DevNull); err == nil && os.SameFile(info, null) && info.Mode().Type() == null.Mode().Type() && !isTerminal(f) {
 		return fail(exitIO, "the password is printed only once", "standard output is closed or the null device: nobody would see the generated password")
 	}
 	return nil
@@ -172,14 +174,16 @@ func (s *newPassword) read(ctx context.Context, p *Program, user string) (c cred
 		return c, err
 	}
 	c.password, err = s.passwordSource.read(ctx, p, user, p.promptNew)
-	if err == nil {
-		err = htpasswd.ValidatePassword(c.password)
-	}
 	if err != nil {
 		return credential{}, s.named(err)
 	}
+	if err := htpasswd.ValidatePassword(c.password); err != nil {
+		return credential{}, fail(exitPassword, s.blankHint(c.password), "%w", s.named(err))
+	}
 	const short = 8
 	switch {
+	case quotedPassword.Match(c.password):
+		p.warn("the quotes around the password are a part of it")
 	case string(c.password) == user:
 		p.warn("the password is the user name")
 	case len([]rune(string(c.password))) < short:
@@ -187,6 +191,9 @@ func (s *newPassword) read(ctx context.Context, p *Program, user string) (c cred
 	}
 	return c, nil
 }
+
+// quotedPassword is what cmd.exe sends of: echo "d0cker"|
+var quotedPassword = regexp.MustCompile(`^(".*"|'.*')$`)
 
 // encode returns the hash of the credential, of the given cost if it is not made
 // yet. The password is overwritten, unless it is needed again.
@@ -256,7 +263,7 @@ func (s *passwordSource) read(ctx context.Context, p *Program, user string, prom
 	case s.stdin:
 		return s.readLine(ctx, p, p.Stdin)
 	case s.file != "":
-		f, err := await(ctx, func() (*os.File, error) { return os.Open(string(s.file)) }) // a pipe waits for its writer
+		f, err := await(ctx, func() (*os.File, error) { return openFile(string(s.file)) }) // a pipe waits for its writer
 		if err != nil {
 			return nil, s.cannotOpen(err)
 		}
@@ -264,7 +271,7 @@ func (s *passwordSource) read(ctx context.Context, p *Program, user string, prom
 		return s.readLine(ctx, p, f)
 	case s.env.name != "" && !s.env.isSet:
 		// Not named in the message: it may be the password, put here by mistake.
-		return nil, Misuse("--password-env takes the variable's name, without a $", "the environment variable of --password-env is not set")
+		return nil, Misuse("name the variable alone: PW, not $PW, $env:PW or %PW%", "the environment variable of --password-env is not set")
 	case s.env.name != "":
 		return s.readLine(ctx, p, strings.NewReader(s.env.value))
 	}
@@ -392,7 +399,7 @@ func (s *newPassword) readHash(ctx context.Context, stdin io.Reader) (h htpasswd
 		if err != nil {
 			return h, err
 		}
-		text = string(line)
+		text = strings.TrimSpace(string(line)) // cmd.exe sends the blank before a |
 	}
 	h, err = htpasswd.ParseHash(text)
 	switch {
@@ -402,6 +409,8 @@ func (s *newPassword) readHash(ctx context.Context, stdin io.Reader) (h htpasswd
 		return h, fail(exitFormat, "", "the hash is %s, and the registry accepts only bcrypt", h.Scheme())
 	case strings.HasPrefix(text, "$$"):
 		return h, fail(exitFormat, "write each $ once; they are doubled only in a compose file", "the value of --hash is not a bcrypt hash")
+	case strings.HasPrefix(text, "'"):
+		return h, fail(exitFormat, "leave off the single quotes: in cmd.exe they are a part of the value", "the value of --hash is not a bcrypt hash")
 	case !strings.HasPrefix(text, "$"):
 		return h, fail(exitFormat, "put it in single quotes, as a shell takes what follows a $ for a variable; or use --hash -",
 			"the value of --hash is not a bcrypt hash")

@@ -182,13 +182,10 @@ func (p *Program) givenFlags() (words []string) {
 	return words
 }
 
-// quote quotes a word for a shell, if it needs that: single quotes mean the same
-// to PowerShell.
-func quote(word string) string {
-	if word != "" && strings.Trim(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._/:@%+=,-\\") == "" && !strings.Contains(word, `\\`) {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+// isPlain reports whether a word means itself in every shell, with these characters
+// beside letters and digits.
+func isPlain(word, also string) bool {
+	return word != "" && strings.Trim(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"+also) == ""
 }
 
 // examples returns command lines for users as the examples of a help text.

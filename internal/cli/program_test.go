@@ -41,7 +41,7 @@ func TestHints(t *testing.T) {
 	status, _, stderr := mainOf(otherProgram("elton:x\n"), "add", "elton", "--secret", "registry auth", "--generate")
 	assert.Equal(t, 6, status)
 	assert.Equal(t, "kubectl registryctl: cannot add \"elton\": already in secret a/b\n"+
-		"  hint: kubectl registryctl passwd --generate elton --secret 'registry auth'\n", stderr)
+		"  hint: kubectl registryctl passwd --generate elton --secret "+quote("registry auth")+"\n", stderr)
 
 	for _, args := range [][]string{
 		{"import", "--exit-code"},

@@ -4,6 +4,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 	"time"
 
@@ -147,9 +148,13 @@ func (f *fileFlags) open(o OpenOptions) (Text, error) {
 	case f.path != "":
 		s.Path, s.origin = string(f.path), "named by -f"
 	case os.Getenv(fileVariable) != "":
-		s.Path, s.origin = os.Getenv(fileVariable), "named by $"+fileVariable
+		path, err := systemPath(os.Getenv(fileVariable))
+		if err != nil {
+			return Text{}, Misuse(`set "`+fileVariable+`=PATH"`, "$%s %w", fileVariable, err)
+		}
+		s.Path, s.origin = path, "named by $"+fileVariable
 	default:
-		s.Path, s.origin, s.isDefault = defaultFile, "the default path", true
+		s.Path, s.origin, s.isDefault = filepath.FromSlash(defaultFile), "the default path", true
 	}
 	t := Text{Store: s, Name: s.Path, File: s.Path, IsDefault: s.isDefault}
 	if o.Access != ToRead {

@@ -213,7 +213,7 @@ func (v userVerify) compare(ctx context.Context, entry htpasswd.Entry, password 
 	err := interruptible(ctx, func() error { return hash.Verify(password) })
 	switch {
 	case errors.Is(err, htpasswd.ErrMismatch):
-		return verdict{wrongPassword, fail(exitMismatch, "", "wrong password for %s", shown(v.user))}
+		return verdict{wrongPassword, fail(exitMismatch, v.source.blankHint(password), "wrong password for %s", shown(v.user))}
 	case ctx.Err() != nil:
 		return verdict{err: ctx.Err()}
 	case err != nil:
