@@ -76,6 +76,9 @@ func fix(ctx context.Context, text string) (string, []Change, error) {
 	if has := c.contents(text); has == hasUsers || has == hasOther {
 		return "", nil, fmt.Errorf("%w: no line holds a user and a hash, so it is not an htpasswd file", ErrUnfixable)
 	}
+	if isMostlyOther(text) {
+		return "", nil, fmt.Errorf("%w: most of its lines are not entries, so it may not be an htpasswd file", ErrUnfixable)
+	}
 	if err := verifyFix(ctx, before, text, fixed); err != nil {
 		return "", nil, err
 	}

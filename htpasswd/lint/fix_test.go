@@ -133,6 +133,7 @@ func TestFixRefuses(t *testing.T) {
 		"YAML":                   "users:\n  - name: elton\n    password: d0cker\n---\n",
 		"YAML, colons only":      "services:\n  registry:\n    image: registry:2\n",
 		"plain text, unended":    "elton:d0cker",
+		"document":               short.Replace("elton:A⏎" + strings.Repeat("a sentence⏎", 11)),
 		"UTF-16 without a hash":  wide("apple", "\xff\xfe"),
 		"marked name twice":      short.Replace("\ufeffa:A⏎b:B⏎\ufeffa:C⏎"),
 		"marked name and hidden": short.Replace("\ufeffa:A⏎b:B␍\ufeffa:C⏎"),

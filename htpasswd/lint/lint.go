@@ -179,6 +179,8 @@ func (c *checker) check(text string) {
 		return
 	case hasUsers:
 		c.unfit = true
+	case hasHash:
+		c.unfit = isMostlyOther(text)
 	}
 	if charset.IsMixed(text) {
 		c.unfit = true
@@ -290,6 +292,25 @@ func (c *checker) contents(text string) int {
 		found = max(found, has)
 	}
 	return found
+}
+
+// isMostlyOther reports whether a text with hashes in it is likely another kind of
+// file, such as a document or a program. It looks at the beginning.
+func isMostlyOther(text string) bool {
+	const (
+		few  = 10 // lines that somebody may have left in an htpasswd file
+		most = 1000
+	)
+	var count [hasOther + 1]int
+	n := 0
+	for line := range strings.Lines(text) {
+		n++
+		count[contentsOf(line, n)]++
+		if n == most {
+			break
+		}
+	}
+	return count[hasOther] > max(few, count[hasHash])
 }
 
 // contentsOf says what line n holds.

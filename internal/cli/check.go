@@ -165,7 +165,7 @@ func notFixed(err error) error {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return err
 	}
-	return unfixable{fail(exitFormat, "nothing was changed; the findings say what is wrong with each line", "cannot fix the file: %w", err)}
+	return unfixable{fail(exitFormat, "nothing was changed; the findings say what is wrong with each line", "%w", err)}
 }
 
 func findingsOf(ctx context.Context, p *Program, t Text, text []byte, server lint.Server) ([]lint.Finding, error) {
