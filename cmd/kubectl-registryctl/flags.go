@@ -52,18 +52,18 @@ func (f *flags) open(o cli.OpenOptions) (cli.Text, error) {
 	}
 	switch {
 	case s.name == "":
-		return cli.Text{}, cli.Misuse("--secret takes the name of a Secret; so does $"+secretVariable, "--secret is missing")
+		return cli.Text{}, cli.Misuse("use --secret or $"+secretVariable+" to name the Secret", "--secret is missing")
 	case len(content.IsPathSegmentName(s.name)) > 0:
-		return cli.Text{}, cli.Misuse("", "--secret takes the name of a Secret and nothing else")
+		return cli.Text{}, cli.Misuse("", "--secret must be the name of a Secret and nothing else")
 	case !f.create && (f.creation.kind != "" || len(f.creation.labels) > 0):
-		return cli.Text{}, cli.Misuse("", "--type and --labels go with --create")
+		return cli.Text{}, cli.Misuse("", "--type and --labels need --create")
 	}
 	config, namespace, err := f.connect()
 	if err != nil {
 		return cli.Text{}, err
 	}
 	if len(content.IsDNS1123Label(namespace)) > 0 {
-		return cli.Text{}, cli.Misuse("", "--namespace takes the name of a namespace and nothing else")
+		return cli.Text{}, cli.Misuse("", "--namespace must be the name of a namespace and nothing else")
 	}
 	s.namespace, s.host = namespace, config.Host
 	s.client, err = newClient(config)
@@ -85,10 +85,10 @@ func withoutKind(name string) string {
 func (f *flags) register(root *cobra.Command) {
 	persistent := root.PersistentFlags()
 	persistent.Var(&f.secret, "secret", "`NAME` of the Secret")
-	persistent.Var(&f.key, "key", "`KEY` in it that holds the users; else guessed")
+	persistent.Var(&f.key, "key", "`KEY` of the Secret that holds the users; guessed if not given")
 	f.registerKubectl(persistent)
 	f.retry = cli.Duration(time.Minute)
-	persistent.Var(&f.retry, "retry-timeout", "how much `TIME` to try an edit again")
+	persistent.Var(&f.retry, "retry-timeout", "`TIME` for which an edit is tried again")
 	f.complete(root)
 }
 
@@ -96,7 +96,7 @@ func (f *flags) register(root *cobra.Command) {
 // The help shows few of them.
 func (f *flags) registerKubectl(persistent *pflag.FlagSet) {
 	all := pflag.NewFlagSet("", pflag.ContinueOnError)
-	all.StringVar(&f.kubeconfig, "kubeconfig", "", "`FILE` that says which clusters there are")
+	all.StringVar(&f.kubeconfig, "kubeconfig", "", "kubeconfig `FILE` to use")
 	names := clientcmd.RecommendedConfigOverrideFlags("")
 	names.ContextOverrideFlags.Namespace.Description = "`NAMESPACE` of the Secret"
 	names.CurrentContext.Description = "`CONTEXT` of the kubeconfig to use"
@@ -127,8 +127,8 @@ func (f *flags) registerCreate(cmd *cobra.Command) {
 // registerEdit adds the flags of the commands that edit.
 func (f *flags) registerEdit(cmd *cobra.Command) {
 	local := cmd.Flags()
-	local.BoolVar(&f.force, "force", false, "with --key: edit a text in which there are no users yet")
-	local.StringVar(&f.fieldManager, "field-manager", defaultManager, "`NAME` by which the cluster knows who has edited")
+	local.BoolVar(&f.force, "force", false, "with --key: edit a text that has no users yet")
+	local.StringVar(&f.fieldManager, "field-manager", defaultManager, "`NAME` of the editor that the cluster records")
 }
 
 // A name is the value of a flag. An empty one, of a variable that is not set, is
@@ -140,7 +140,7 @@ func (n *name) Type() string   { return "name" }
 
 func (n *name) Set(s string) error {
 	if s == "" {
-		return cli.FlagProblem("needs a value, and got an empty one")
+		return cli.FlagProblem("must not be empty")
 	}
 	*n = name(s)
 	return nil
@@ -156,7 +156,7 @@ func (l *labels) Set(s string) error {
 	for label := range strings.SplitSeq(s, ",") {
 		key, value, ok := strings.Cut(label, "=")
 		if !ok || len(content.IsLabelKey(key)) > 0 || len(content.IsLabelValue(value)) > 0 {
-			return cli.FlagProblem("takes labels such as app=registry,tier=auth")
+			return cli.FlagProblem("must be labels such as app=registry,tier=auth")
 		}
 		if *l == nil {
 			*l = make(labels)
@@ -175,7 +175,7 @@ func (verbosity) Type() string   { return "level" }
 func (verbosity) Set(s string) error {
 	if n, err := strconv.ParseUint(s, 10, 8); err != nil || n == 0 {
 		if err != nil {
-			return cli.FlagProblem("takes a number, such as 6 to see the requests")
+			return cli.FlagProblem("must be a number, such as 6 to see the requests")
 		}
 		return nil
 	}

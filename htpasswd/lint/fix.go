@@ -126,7 +126,7 @@ func (x *fixer) decode(text string) (string, error) {
 			return "", fmt.Errorf("%w: %w", ErrUnfixable, err)
 		}
 		if slices.Contains(decoded, 0) {
-			return "", fmt.Errorf("%w: it is in no known encoding", ErrUnfixable)
+			return "", fmt.Errorf("%w: its encoding is unknown", ErrUnfixable)
 		}
 		text = string(decoded)
 		x.did(UTF16, 0, "converted from UTF-16 to UTF-8")

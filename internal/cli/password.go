@@ -92,7 +92,7 @@ func (s *newPassword) check(cmd *cobra.Command, p *Program, t Text) error {
 	case t.ToStdout && s.hash == "-":
 		return stdinTaken()
 	case s.cost != 0 && s.hash != "":
-		return Misuse("", "--cost and --hash exclude each other: the hash has its cost")
+		return Misuse("", "--cost and --hash cannot be used together: the hash already has a cost")
 	case s.generate && t.DryRun == DryRunNone:
 		return p.checkStdout()
 	}
@@ -165,7 +165,7 @@ func (s *newPassword) read(ctx context.Context, p *Program, user string) (c cred
 	const short = 8
 	switch {
 	case string(c.password) == user:
-		p.warn("the password is the user name")
+		p.warn("the password is the same as the user name")
 	case len([]rune(string(c.password))) < short:
 		p.warn("the password has fewer than %d characters", short)
 	}
@@ -209,7 +209,7 @@ func (p *Program) warnOfCost(cost int) {
 	case cost > slowCost:
 		p.warn("at cost %d each request to the registry takes %d times as long as at cost %d", cost, 1<<(cost-htpasswd.DefaultCost), htpasswd.DefaultCost)
 	case cost < weakCost && cost > 0:
-		p.warn("a hash of cost %d is quickly tried out by whoever gets the file; %d is the default", cost, htpasswd.DefaultCost)
+		p.warn("a hash of cost %d is quick to guess for anyone who gets the file; the default is %d", cost, htpasswd.DefaultCost)
 	}
 }
 
@@ -324,7 +324,7 @@ func decodeLine(ctx context.Context, r io.Reader) ([]byte, error) {
 	}
 	text, err := charset.Decode(raw)
 	if err != nil {
-		return nil, fail(exitPassword, "", "%w: it is cut or broken UTF-16", htpasswd.ErrInvalidPassword)
+		return nil, fail(exitPassword, "", "%w: it is truncated or malformed UTF-16", htpasswd.ErrInvalidPassword)
 	}
 	if line, ok := bytes.CutSuffix(text, []byte("\n")); ok {
 		text = bytes.TrimSuffix(line, []byte("\r"))
@@ -334,7 +334,7 @@ func decodeLine(ctx context.Context, r io.Reader) ([]byte, error) {
 	}
 	if slices.Contains(powerShellObjects, string(text)) {
 		return nil, fail(exitPassword, "pipe in the text: [Net.NetworkCredential]::new('', $secure).Password",
-			"%w: it is what PowerShell calls an object that holds one", htpasswd.ErrInvalidPassword)
+			"%w: it is the name of a PowerShell object that holds a password", htpasswd.ErrInvalidPassword)
 	}
 	return text, nil
 }
@@ -364,7 +364,7 @@ func (s *newPassword) readHash(ctx context.Context, stdin io.Reader) (h htpasswd
 	case strings.HasPrefix(text, "$$"):
 		return h, fail(exitFormat, "write each $ once; they are doubled only in a compose file", "the value of --hash is not a bcrypt hash")
 	case !strings.HasPrefix(text, "$"):
-		return h, fail(exitFormat, "put it in single quotes, as a shell takes what follows a $ for a variable; or use --hash -",
+		return h, fail(exitFormat, "put it in single quotes, because a shell expands what follows a $; or use --hash -",
 			"the value of --hash is not a bcrypt hash")
 	}
 	return h, fail(exitFormat, "a bcrypt hash has 60 characters and begins with $2y$", "the value of --hash is not a bcrypt hash")
@@ -380,7 +380,7 @@ type generatedPassword struct {
 // revealUnsure prints generated passwords that may be in force, as the edit may have
 // been made, and says so.
 func (p *Program) revealUnsure(err error, reveal func() error) error {
-	p.warn("what is printed is the password only if the edit was made")
+	p.warn("what is printed is in force only if the edit was made")
 	return errors.Join(err, reveal())
 }
 
