@@ -308,7 +308,7 @@ func TestInterrupt(t *testing.T) {
 		{"while it is written", none, ""},
 		{"while it is tried again", conflict, "context canceled"},
 		{"while the server is away", internal, "context canceled"},
-		{"while nothing answers", hangUp, "may have been done or not: context canceled"},
+		{"while nothing answers", hangUp, "may or may not have succeeded: context canceled"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f, s := newFakeServer(t, "")

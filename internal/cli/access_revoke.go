@@ -19,7 +19,7 @@ func newAccessRevoke(p *Program) *cobra.Command {
 action. If one of them is in none of these lines, nothing is removed. What other
 lines allow stays allowed, and a warning says so. A token that a client already
 has stays valid until it expires, by default within 5 minutes.`,
-		Example:     "  registryctl access revoke francis pull 'labs/**'",
+		Example:     `  registryctl access revoke francis pull "labs/**"`,
 		Annotations: exits("6  there is no such grant\n7  the access file is malformed"),
 	}
 	o.register(cmd, p, accessRevoke)

@@ -26,9 +26,30 @@ func (p *pathFlag) Type() string   { return "path" }
 
 func (p *pathFlag) Set(s string) error {
 	if s == "" {
-		return flagProblem("must not be empty")
+		return emptyValue
 	}
-	*p = pathFlag(s)
+	path, err := systemPath(s)
+	*p = pathFlag(path)
+	return err
+}
+
+// emptyValue is the problem of a flag with the value of a variable that is not set.
+const emptyValue = flagProblem("must not be empty")
+
+// quotedPath is the problem of a path with a quotation mark, on Windows.
+const quotedPath = flagProblem(`must not contain a "`)
+
+// A hashFlag is --hash.
+type hashFlag string
+
+func (h *hashFlag) String() string { return string(*h) }
+func (h *hashFlag) Type() string   { return "hash" }
+
+func (h *hashFlag) Set(s string) error {
+	if s == "" {
+		return emptyValue
+	}
+	*h = hashFlag(s)
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -62,16 +63,21 @@ func (e *envFlag) Set(name string) error {
 type newPassword struct {
 	passwordSource
 	generate bool
-	hash     pathFlag // "-" is standard input
+	hash     hashFlag // "-" is standard input
 	cost     costFlag
+
+	openLogin func(OpenOptions) (Login, error)
+	login     Login // nil: none
+	saved     bool  // in the login
 }
 
-func (s *newPassword) register(cmd *cobra.Command) {
+func (s *newPassword) register(cmd *cobra.Command, p *Program) {
 	s.passwordSource.register(cmd)
 	flags := cmd.Flags()
 	flags.BoolVar(&s.generate, "generate", false, "generate a password and print it once")
 	flags.Var(&s.hash, "hash", "take this bcrypt `HASH`, or - for standard input")
 	s.cost.register(cmd)
+	s.openLogin = p.LoginFlags(cmd)
 }
 
 // prompts reports whether a person is asked.
@@ -84,7 +90,13 @@ func (s *newPassword) check(cmd *cobra.Command, p *Program, t Text) error {
 	if err := exclusive(cmd, "a password has one source", "password-stdin", "password-file", "password-env", "generate", "hash"); err != nil {
 		return err
 	}
+	var err error
+	if s.login, err = s.openLogin(OpenOptions{Access: ToCreate, DryRun: t.DryRun}); err != nil {
+		return err
+	}
 	switch {
+	case s.login != nil && s.hash != "":
+		return Misuse("", "a login needs the password, but --hash gives only its hash")
 	case t.ToStdout && s.generate:
 		return Misuse("name a file with -f", "standard output cannot be both the file and the generated password")
 	case t.Manifest != "" && s.generate:
@@ -93,7 +105,7 @@ func (s *newPassword) check(cmd *cobra.Command, p *Program, t Text) error {
 		return stdinTaken()
 	case s.cost != 0 && s.hash != "":
 		return Misuse("", "--cost and --hash cannot be used together: the hash already has a cost")
-	case s.generate && t.DryRun == DryRunNone:
+	case s.generate && t.DryRun == DryRunNone && s.login == nil:
 		return p.checkStdout()
 	}
 	return s.passwordSource.check(cmd, t)
@@ -129,8 +141,9 @@ func (p *Program) checkStdout() error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errOutput, err)
 	}
-	// Go opens the null device in the place of a closed standard output.
-	if null, err := os.Stat(os.DevNull); err == nil && os.SameFile(info, null) {
+	// Go opens the null device in the place of a closed standard output. On Windows
+	// it takes a pipe and a terminal for the same file as that.
+	if null, err := os.Stat(os.DevNull); err == nil && os.SameFile(info, null) && info.Mode().Type() == null.Mode().Type() && !isTerminal(f) {
 		return fail(exitIO, "the password is printed only once", "standard output is closed or the null device: nobody would see the generated password")
 	}
 	return nil
@@ -146,6 +159,11 @@ type credential struct {
 
 // read returns the credential for a user.
 func (s *newPassword) read(ctx context.Context, p *Program, user string) (c credential, err error) {
+	if s.login != nil {
+		if err := s.login.Check(ctx); err != nil {
+			return c, fmt.Errorf("cannot save a login: %w", err)
+		}
+	}
 	switch {
 	case s.generate:
 		c.password = []byte(rand.Text())
@@ -156,14 +174,16 @@ func (s *newPassword) read(ctx context.Context, p *Program, user string) (c cred
 		return c, err
 	}
 	c.password, err = s.passwordSource.read(ctx, p, user, p.promptNew)
-	if err == nil {
-		err = htpasswd.ValidatePassword(c.password)
-	}
 	if err != nil {
 		return credential{}, s.named(err)
 	}
+	if err := htpasswd.ValidatePassword(c.password); err != nil {
+		return credential{}, fail(exitPassword, s.blankHint(c.password), "%w", s.named(err))
+	}
 	const short = 8
 	switch {
+	case quotedPassword.Match(c.password):
+		p.warn("the quotes around the password are part of it")
 	case string(c.password) == user:
 		p.warn("the password is the same as the user name")
 	case len([]rune(string(c.password))) < short:
@@ -172,8 +192,11 @@ func (s *newPassword) read(ctx context.Context, p *Program, user string) (c cred
 	return c, nil
 }
 
+// quotedPassword is what cmd.exe sends of: echo "d0cker"|
+var quotedPassword = regexp.MustCompile(`^(".*"|'.*')$`)
+
 // encode returns the hash of the credential, of the given cost if it is not made
-// yet. The password is overwritten, unless it was generated.
+// yet. The password is overwritten, unless it is needed again.
 func (s *newPassword) encode(ctx context.Context, p *Program, c credential, cost int) (htpasswd.Hash, error) {
 	if c.isHash {
 		cost, _ := c.hash.Cost()
@@ -182,7 +205,7 @@ func (s *newPassword) encode(ctx context.Context, p *Program, c credential, cost
 	}
 	start := time.Now()
 	h, err := await(ctx, func() (htpasswd.Hash, error) {
-		if !s.generate {
+		if !s.generate && s.login == nil {
 			defer clear(c.password)
 		}
 		return htpasswd.HashPassword(c.password, cost)
@@ -195,6 +218,20 @@ func (s *newPassword) encode(ctx context.Context, p *Program, c credential, cost
 		p.warnOfCost(cost)
 	}
 	return h, err
+}
+
+// save saves the login of a user whose password was set, if that was asked for.
+func (s *newPassword) save(ctx context.Context, p *Program, t Text, user string, c credential) error {
+	if s.login == nil {
+		return nil
+	}
+	if err := s.login.Save(ctx, user, c.password); err != nil {
+		return fmt.Errorf("the password of %q was set, but its login was not saved: %w", user, err)
+	}
+	s.saved = true
+	clear(c.password)
+	p.done(t, "saved the login of %q in %s", user, s.login)
+	return nil
 }
 
 // Costs between which there is no warning.
@@ -224,19 +261,19 @@ func promptExisting(ctx context.Context, t *term.Terminal, user string) ([]byte,
 func (s *passwordSource) read(ctx context.Context, p *Program, user string, prompt prompter) ([]byte, error) {
 	switch {
 	case s.stdin:
-		return s.readLine(ctx, p.Stdin)
+		return s.readLine(ctx, p, p.Stdin)
 	case s.file != "":
-		f, err := await(ctx, func() (*os.File, error) { return os.Open(string(s.file)) }) // a pipe waits for its writer
+		f, err := await(ctx, func() (*os.File, error) { return openFile(string(s.file)) }) // a pipe waits for its writer
 		if err != nil {
 			return nil, s.cannotOpen(err)
 		}
 		defer f.Close()
-		return s.readLine(ctx, f)
+		return s.readLine(ctx, p, f)
 	case s.env.name != "" && !s.env.isSet:
 		// Not named in the message: it may be the password, put here by mistake.
-		return nil, Misuse("--password-env takes the variable's name, without a $", "the environment variable of --password-env is not set")
+		return nil, Misuse("use the name of the variable alone: PW, not $PW, $env:PW or %PW%", "the environment variable of --password-env is not set")
 	case s.env.name != "":
-		return s.readLine(ctx, strings.NewReader(s.env.value))
+		return s.readLine(ctx, p, strings.NewReader(s.env.value))
 	}
 	t, err := term.Open()
 	if err != nil {
@@ -246,22 +283,29 @@ func (s *passwordSource) read(ctx context.Context, p *Program, user string, prom
 	return prompt(ctx, t, user)
 }
 
-func (s *passwordSource) readLine(ctx context.Context, r io.Reader) ([]byte, error) {
-	line, err := decodeLine(ctx, r)
+func (s *passwordSource) readLine(ctx context.Context, p *Program, r io.Reader) ([]byte, error) {
+	line, marked, err := decodeLine(ctx, r)
+	if marked && err == nil {
+		p.warn("%s has a byte order mark, which docker login --password-stdin would send as part of the password", s.place())
+	}
 	return line, s.named(err)
+}
+
+// place is where the password comes from, empty for the prompt.
+func (s *passwordSource) place() string {
+	switch {
+	case s.stdin:
+		return "standard input"
+	case s.env.isSet:
+		return "$" + s.env.name
+	}
+	return string(s.file)
 }
 
 // named says where a password comes from that is refused.
 func (s *passwordSource) named(err error) error {
-	switch {
-	case !errors.Is(err, htpasswd.ErrInvalidPassword):
-		return err
-	case s.stdin:
-		return namedSource{"standard input", err}
-	case s.env.isSet:
-		return namedSource{"$" + s.env.name, err}
-	case s.file != "":
-		return namedSource{string(s.file), err}
+	if place := s.place(); place != "" && errors.Is(err, htpasswd.ErrInvalidPassword) {
+		return namedSource{place, err}
 	}
 	return err
 }
@@ -306,7 +350,7 @@ const maxSourceBytes = 4096
 // decodePassword reads a password as the shells of every system send it: with a
 // byte order mark or as UTF-16, and with a line ending.
 func decodePassword(ctx context.Context, r io.Reader, place string) ([]byte, error) {
-	password, err := decodeLine(ctx, r)
+	password, _, err := decodeLine(ctx, r)
 	if err == nil && len(password) > htpasswd.MaxPasswordBytes {
 		err = htpasswd.ValidatePassword(password)
 	}
@@ -316,27 +360,29 @@ func decodePassword(ctx context.Context, r io.Reader, place string) ([]byte, err
 	return password, nil
 }
 
-// decodeLine returns the one line that r holds.
-func decodeLine(ctx context.Context, r io.Reader) ([]byte, error) {
+// decodeLine returns the one line that r holds, and whether a byte order mark was
+// before it, as there is before UTF-16.
+func decodeLine(ctx context.Context, r io.Reader) (line []byte, marked bool, err error) {
 	raw, err := readAll(ctx, io.LimitReader(r, maxSourceBytes))
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	text, err := charset.Decode(raw)
 	if err != nil {
-		return nil, fail(exitPassword, "", "%w: it is truncated or malformed UTF-16", htpasswd.ErrInvalidPassword)
+		return nil, false, fail(exitPassword, "", "%w: it is truncated or malformed UTF-16", htpasswd.ErrInvalidPassword)
 	}
+	marked = !bytes.Equal(text, raw)
 	if line, ok := bytes.CutSuffix(text, []byte("\n")); ok {
 		text = bytes.TrimSuffix(line, []byte("\r"))
 	}
 	if bytes.ContainsAny(text, "\r\n") {
-		return nil, fail(exitPassword, "", "%w: it has more than one line", htpasswd.ErrInvalidPassword)
+		return nil, false, fail(exitPassword, "", "%w: it has more than one line", htpasswd.ErrInvalidPassword)
 	}
 	if slices.Contains(powerShellObjects, string(text)) {
-		return nil, fail(exitPassword, "pipe in the text: [Net.NetworkCredential]::new('', $secure).Password",
+		return nil, false, fail(exitPassword, "pipe in the text: [Net.NetworkCredential]::new('', $secure).Password",
 			"%w: it is the name of a PowerShell object that holds a password", htpasswd.ErrInvalidPassword)
 	}
-	return text, nil
+	return text, marked, nil
 }
 
 // powerShellObjects are what PowerShell makes of a secret that is piped into a
@@ -346,14 +392,14 @@ var powerShellObjects = []string{"System.Security.SecureString", "System.Managem
 func (s *newPassword) readHash(ctx context.Context, stdin io.Reader) (h htpasswd.Hash, err error) {
 	text := string(s.hash)
 	if text == "-" {
-		line, err := decodeLine(ctx, stdin)
+		line, _, err := decodeLine(ctx, stdin)
 		if errors.Is(err, htpasswd.ErrInvalidPassword) {
 			return h, fail(exitFormat, "", "standard input is not one line with a hash")
 		}
 		if err != nil {
 			return h, err
 		}
-		text = string(line)
+		text = strings.TrimSpace(string(line)) // cmd.exe sends the blank before a |
 	}
 	h, err = htpasswd.ParseHash(text)
 	switch {
@@ -363,6 +409,8 @@ func (s *newPassword) readHash(ctx context.Context, stdin io.Reader) (h htpasswd
 		return h, fail(exitFormat, "", "the hash is %s, and the registry accepts only bcrypt", h.Scheme())
 	case strings.HasPrefix(text, "$$"):
 		return h, fail(exitFormat, "write each $ once; they are doubled only in a compose file", "the value of --hash is not a bcrypt hash")
+	case strings.HasPrefix(text, "'"):
+		return h, fail(exitFormat, "leave out the single quotes: in cmd.exe they are part of the value", "the value of --hash is not a bcrypt hash")
 	case !strings.HasPrefix(text, "$"):
 		return h, fail(exitFormat, "put it in single quotes, because a shell expands what follows a $; or use --hash -",
 			"the value of --hash is not a bcrypt hash")

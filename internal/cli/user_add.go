@@ -44,7 +44,7 @@ password already, nothing is changed, unless its hash is not bcrypt or its cost
 is below the default. A cost is never lowered unless --cost says so. Each step
 of --cost doubles the time of every request to the registry.
 
-` + p.CreateHelp,
+` + p.CreateHelp + "\n\n" + p.LoginHelp,
 		Example: p.examples("add elton", "add elton --generate", "add elton --update --password-env PW"),
 		Annotations: exits(`0  done, or nothing to do
 5  the password is refused
@@ -53,7 +53,7 @@ of --cost doubles the time of every request to the registry.
 		Args:              operands("NAME"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	o.password.register(cmd)
+	o.password.register(cmd, p)
 	cmd.Flags().BoolVar(&o.update, "update", false, "set the password if the user exists")
 	cmd.Flags().BoolVar(&o.printOnly, "print", false, "print the line, and write no file")
 	o.dryRun.register(cmd, p)
@@ -92,7 +92,7 @@ func (o addOptions) manifest(p *Program) string {
 
 // check refuses flags that exclude each other.
 func (o addOptions) check(cmd *cobra.Command, p *Program) error {
-	for _, other := range []string{"update", "mode", "create", "dry-run"} {
+	for _, other := range []string{"update", "mode", "create", "dry-run", "docker-config", "pull-secret"} {
 		if err := exclusive(cmd, "", "print", other); err != nil {
 			return err
 		}
@@ -128,18 +128,20 @@ func userAdd(ctx context.Context, p *Program, o addOptions) error {
 	if err != nil {
 		return err
 	}
-	cost := o.password.cost.of(entry.Hash)
+	current := hashOf(entry)
+	cost := o.password.cost.of(current)
 	if exists {
-		current, err := isCurrent(ctx, c, entry.Hash, cost)
-		if err == nil && current {
+		same, err := isCurrent(ctx, c, current, cost)
+		if err == nil && same {
 			err = o.text.keep(ctx)
 		}
 		if err != nil {
 			return p.cannot("add", o.user, o.text, err)
 		}
-		if current {
-			p.say("%q unchanged in %s", o.user, o.text.Name)
-			return nil
+		if same {
+			p.say("%s unchanged in %s", shown(o.user), o.text.Name)
+			p.warnOfDisabled(entry)
+			return o.password.save(ctx, p, o.text, o.user, c)
 		}
 	}
 	hash, err := o.password.encode(ctx, p, c, cost)
@@ -173,12 +175,14 @@ func userAdd(ctx context.Context, p *Program, o addOptions) error {
 		p.done(o.text, "created %s", o.text.Name)
 	}
 	if exists {
-		p.done(o.text, "set the password of %q in %s", o.user, o.text.Name)
+		p.done(o.text, "set the password of %s in %s", shown(o.user), o.text.Name)
+		p.warnOfDisabled(entry)
 	} else {
-		p.done(o.text, "added %q to %s", o.user, o.text.Name)
+		p.done(o.text, "added %s to %s", shown(o.user), o.text.Name)
 	}
 	warnAfterAdd(p, f, o)
-	return cmp.Or(reveal(p, o, c), err)
+	saveErr := o.password.save(ctx, p, o.text, o.user, c)
+	return cmp.Or(saveErr, reveal(p, o, c), err)
 }
 
 // userExists is the error of a name that is taken.
@@ -229,14 +233,14 @@ func isCurrent(ctx context.Context, c credential, h htpasswd.Hash, cost int) (bo
 
 // reveal prints a generated password, after it has been set.
 func reveal(p *Program, o addOptions, c credential) error {
-	if !o.password.generate || o.text.DryRun != DryRunNone {
+	if !o.password.generate || o.password.saved || o.text.DryRun != DryRunNone {
 		return nil
 	}
 	text := fmt.Appendf(nil, "%s\n", c.password)
 	if o.output.value == "json" {
 		text = jsonText(generatedPassword{User: o.user, Password: string(c.password)})
 	}
-	return p.lostPasswords(fmt.Sprintf("the new password of %q was", o.user), []string{o.user}, p.print(text))
+	return p.lostPasswords(fmt.Sprintf("the new password of %s was", shown(o.user)), []string{o.user}, p.print(text))
 }
 
 // printUser prints the line that add would add.

@@ -103,7 +103,9 @@ If several entries are bad, the first one decides the status.`),
 	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		o.list = "-"
 		if len(args) > 0 {
-			o.list = args[0]
+			if o.list, err = systemPath(args[0]); err != nil {
+				return Misuse("use -f to name the htpasswd file", "the path of the list %w", err)
+			}
 		}
 		if o.text, err = p.open(OpenOptions{Access: ToCreate, DryRun: o.dryRun.value, Manifest: o.output.manifest(p)}); err != nil {
 			return err
@@ -223,7 +225,7 @@ func comparePasswords(ctx context.Context, p *Program, o importOptions, list use
 		cost, isBcrypt := step.current.Cost()
 		switch wanted := o.cost.of(step.current); {
 		case wanted > htpasswd.MaxCost:
-			return fmt.Errorf("user %q: %w", step.user, htpasswd.ErrInvalidCost)
+			return fmt.Errorf("user %s: %w", shown(step.user), htpasswd.ErrInvalidCost)
 		case isBcrypt && cost == wanted:
 			todo = append(todo, i)
 		}
@@ -234,7 +236,7 @@ func comparePasswords(ctx context.Context, p *Program, o importOptions, list use
 		case err == nil:
 			u.Hash = current
 		case !errors.Is(err, htpasswd.ErrMismatch):
-			return fmt.Errorf("user %q: %w", u.Name, err)
+			return fmt.Errorf("user %s: %w", shown(u.Name), err)
 		}
 		return nil
 	})
@@ -252,7 +254,7 @@ func hashPasswords(ctx context.Context, p *Program, o importOptions, list userli
 		u := &list.Users[todo[n]]
 		u.Hash, err = htpasswd.HashPassword(u.Password, o.cost.of(steps[todo[n]].current))
 		if err != nil {
-			return fmt.Errorf("user %q: %w", u.Name, err)
+			return fmt.Errorf("user %s: %w", shown(u.Name), err)
 		}
 		return nil
 	})

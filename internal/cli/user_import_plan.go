@@ -47,10 +47,8 @@ func importSteps(list userlist.List, generated map[string]bool, f *htpasswd.File
 		if !listed {
 			continue
 		}
-		steps[i].current, exists[i] = e.Hash, true // of several lines the last one counts
-		if before, disabled := e.Hash.Disabled(); disabled {
-			steps[i].current = before // an edit keeps the user disabled
-		}
+		// Of several lines the last one counts. An edit keeps a user disabled.
+		steps[i].current, exists[i] = hashOf(e), true
 	}
 	for i, u := range list.Users {
 		step := &steps[i]
@@ -87,7 +85,7 @@ func importChanges(list userlist.List, steps []importStep) ([]htpasswd.Change, e
 			changes = append(changes, htpasswd.Change{User: step.user, Remove: true})
 		case importAdd, importUpdate:
 			if !list.Users[i].HasHash() { // existed when passwords were generated
-				return nil, fmt.Errorf("user %q was removed by another edit; run the import again", step.user)
+				return nil, fmt.Errorf("user %s was removed by another edit; run the import again", shown(step.user))
 			}
 			changes = append(changes, htpasswd.Change{User: step.user, Hash: list.Users[i].Hash})
 		}
