@@ -78,7 +78,7 @@ func TestInCmd(t *testing.T) {
 		`set REGISTRY_AUTH_HTPASSWD_PATH="x"& registryctl user list`:        `hint: set "REGISTRY_AUTH_HTPASSWD_PATH=PATH"`,
 		`registryctl user add bad -f C:\my files\x`:                         `put a path with spaces in quotes`,
 		`registryctl user list -f "no file"`:                                `hint: registryctl user add NAME -f "no file" creates it`,
-		`registryctl user list -f auth/none`:                                `there is no auth\none, named by -f`,
+		`registryctl user list -f auth/none`:                                `auth\none does not exist (named by -f)`,
 		`registryctl user list -f auth`:                                     `read auth: is a directory`,
 		`registryctl user remove elton -f auth`:                             `auth is a directory`,
 		`registryctl user import auth`:                                      `cannot read the list auth: is a directory`,

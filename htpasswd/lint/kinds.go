@@ -1,10 +1,10 @@
 package lint
 
-// A Kind says what a finding is about. Its text is an identifier that stays.
+// A Kind identifies what a finding is about. Its text never changes.
 type Kind string
 
-// The kinds of findings. What one means at a server, a Finding says. The last
-// three are about the file and not about its text: [CheckMode] finds them.
+// The kinds of findings. The Message of a [Finding] tells what its kind means for the
+// server. The last three are about the mode of a file: [CheckMode] returns them.
 const (
 	NoUsers          Kind = "no-users"                       // no line but empty ones, comments and disabled users
 	NotHtpasswd      Kind = "not-htpasswd"                   // another kind of file: no line holds a hash
