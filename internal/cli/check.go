@@ -35,8 +35,8 @@ func NewCheck(p *Program) *cobra.Command {
 		Use:   "check",
 		Short: "Check the file for problems",
 		Long: `Check the file for problems with the registry, nginx or Apache httpd. Prints one
-finding per line. An error means that a listed user cannot log in. There is none
-for a disabled user.
+finding per line. An error means that a listed user cannot log in; a disabled
+user causes none.
 
 --fix corrects for the registry what is unambiguous: UTF-16 and byte order
 marks, lone carriage returns, missing line endings between records, whitespace,

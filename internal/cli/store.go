@@ -66,6 +66,9 @@ func (s fileStore) Update(ctx context.Context, edit func(*htpasswd.File) error) 
 // shortestWait is enough to come to the lock, which may be free.
 const shortestWait = 100 * time.Millisecond
 
+// noDirectory is the hint where add would not create the file.
+const noDirectory = "check the path, or create the directory first"
+
 // checkEdit returns why the file could not be edited, where that can be known.
 func (s fileStore) checkEdit() error {
 	info, err := os.Stat(s.Path)
@@ -82,7 +85,7 @@ func (s fileStore) checkEdit() error {
 		return syscall.EBUSY
 	case isMissing(err) && s.Create && !s.isDefault:
 		if _, err := os.Stat(filepath.Dir(s.Path)); isMissing(err) {
-			return Fail("check the path, or create the directory first", "the directory of %s does not exist (%s)", s.Path, s.origin)
+			return Fail(noDirectory, "the directory of %s does not exist (%s)", s.Path, s.origin)
 		}
 	}
 	return nil // another error is for the read to tell
@@ -137,7 +140,11 @@ func (s fileStore) explain(err error) error {
 	case err == nil || errors.As(err, &known) || errors.Is(err, htpasswd.ErrNotDurable): // the edit is in place
 		return err
 	case isMissing(err):
-		return fail(exitIO, s.program.userCommand("add", "NAME")+" creates it", "%w", missingFile{s.Path, s.origin})
+		hint := s.program.userCommand("add", "NAME") + " creates it"
+		if _, err := os.Stat(filepath.Dir(s.Path)); isMissing(err) && !s.isDefault {
+			hint = noDirectory
+		}
+		return fail(exitIO, hint, "%w", missingFile{s.Path, s.origin})
 	case errors.Is(err, atomicfile.ErrReadOnly):
 		return Fail("attrib -r "+quote(s.Path), "%s is marked as read-only", s.Path)
 	case errors.Is(err, htpasswd.ErrAttributes):
