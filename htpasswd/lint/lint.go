@@ -167,7 +167,7 @@ func (c *checker) ended() bool {
 func (c *checker) check(text string) {
 	if order, ok := charset.UTF16Order(text); ok {
 		decoded, err := charset.DecodeUTF16([]byte(text), order)
-		c.unfit = err != nil || slices.Contains(decoded, 0) || c.contents(string(decoded)) != hasHash
+		c.unfit = err != nil || slices.Contains(decoded, 0) || c.contents(string(decoded)) != hasHash || isMostlyOther(string(decoded))
 		c.add(UTF16, place{line: 1, column: 1}) // no server finds a line in it
 		return
 	}

@@ -50,7 +50,7 @@ func (p *Program) Main(args []string) int {
 	root.SetArgs(args)
 	status := p.report(cmp.Or(root.ExecuteContext(ctx), helpErr))
 	if len(args) == 0 {
-		p.keepWindow()
+		keepWindow()
 	}
 	return int(status)
 }

@@ -59,6 +59,6 @@ func (s *passwordSource) blankHint([]byte) string { return "" }
 
 func isReadOnly(fs.FileInfo) bool { return false }
 
-func (p *Program) keepWindow() {}
+func keepWindow() {}
 
 func isOwn(info fs.FileInfo) bool { return int(info.Sys().(*syscall.Stat_t).Uid) == os.Geteuid() }

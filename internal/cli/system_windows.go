@@ -57,7 +57,7 @@ func (s *passwordSource) blankHint(password []byte) string {
 }
 
 // keepWindow keeps the window of a double click open until a key is pressed.
-func (p *Program) keepWindow() {
+func keepWindow() {
 	if !mousetrap.StartedByExplorer() {
 		return
 	}
