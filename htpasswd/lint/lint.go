@@ -26,17 +26,29 @@ import (
 // A Server is a program that reads htpasswd files.
 type Server string
 
-// The servers that Check knows. What they accept was learned by asking them about
-// the files in testdata/wild. The servers were Distribution 2.8.2 and 3.1.2, nginx 1.22
-// and Apache httpd 2.4, the last two on a system whose crypt(3) is libxcrypt.
+// The servers that Check knows. What most accept was learned by asking them about
+// the files in testdata/wild: Distribution 2.8.2 and 3.1.2, and nginx 1.22, Apache
+// httpd 2.4 and lighttpd 1.4.69 on a system whose crypt(3) is libxcrypt.
+//
+// What the other two accept was read in their source: pkg/api/htpasswd.go of zot
+// 2.1.20, and auth.go and basic_auth.go in pkg/middlewares/auth of Traefik 3.7.9
+// with basic.go of github.com/containous/go-http-auth at a37a7636d23e. They may
+// differ in what they make of a hash in an unusual form.
 const (
 	Registry Server = "registry"
 	Nginx    Server = "nginx"
 	Apache   Server = "apache"
+	Lighttpd Server = "lighttpd"
+	Zot      Server = "zot"
+	Traefik  Server = "traefik"
 )
 
 // Servers returns all servers that Check knows.
-func Servers() []Server { return []Server{Registry, Nginx, Apache} }
+func Servers() []Server { return []Server{Registry, Nginx, Apache, Lighttpd, Zot, Traefik} }
+
+// lastCounts reports whether of several lines of a user the server goes by the last
+// one, not by the first.
+func (s Server) lastCounts() bool { return s == Registry || s == Zot || s == Traefik }
 
 // A Severity tells how serious a finding is.
 type Severity string
@@ -148,7 +160,7 @@ func (c *checker) add(kind Kind, at place, details ...any) {
 	switch {
 	case f.User != at.user:
 		f.Hint, f.Remedy = "remove the line", RemedyNone // no command may name the user
-	case kind == Duplicate && c.server != Registry:
+	case kind == Duplicate && !c.server.lastCounts():
 		f.Hint, f.Remedy = "set a new password, which leaves one line", RemedyPassword // Fix keeps the line that counts for the registry
 	}
 	if f.Remedy == RemedyFix && c.unfit {
@@ -235,14 +247,14 @@ func (c *checker) users(text string) {
 	}
 }
 
-// effective returns the line by which the server goes for each user: the registry
-// by the last, the others by the first.
+// effective returns the line by which the server goes for each user.
 func (c *checker) effective(text string) map[string]int {
 	// Enough for short lines, and so that the map never has to grow.
 	users := make(map[string]int, min(len(text)/32, 1+strings.Count(text, "\n")))
 	r := reader{server: c.server, rest: text}
+	last := c.server.lastCounts()
 	for e, ok := r.next(); ok && !c.ended(); e, ok = r.next() {
-		if _, isThere := users[e.user]; !isThere || c.server == Registry {
+		if _, isThere := users[e.user]; !isThere || last {
 			users[e.user] = e.line
 		}
 	}
@@ -268,12 +280,25 @@ func (c *checker) lines(text string) {
 		if bare := trimMarks(line, n); bare != line && strings.HasPrefix(bare, "#") && strings.Contains(line, ":") {
 			c.add(BOMBeforeComment, place{line: 1, column: 1})
 		}
-		if _, kind := record.Parse(body); kind == record.Malformed {
+		switch _, kind := record.Parse(body); {
+		case kind == record.Malformed:
 			c.add(NoColon, place{line: n, column: 1})
+		case kind == record.Entry && c.server == Traefik && strings.Count(body, ":") > 1:
+			c.add(ThirdField, place{line: n, column: 1})
+		case kind == record.Comment && c.server == Zot:
+			c.comment(body, n)
 		}
 		if ended && strings.HasSuffix(strings.TrimSuffix(body, "\r"), `\`) {
 			c.add(Backslash, place{line: n, column: len(body)})
 		}
+	}
+}
+
+// comment looks for a user in line n, which is a comment elsewhere.
+func (c *checker) comment(line string, n int) {
+	user, hash, _ := strings.Cut(line, ":")
+	if x := (checker{server: c.server}); x.problem(hash) == "" {
+		c.add(CommentedUser, place{n, 1, user})
 	}
 }
 

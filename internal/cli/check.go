@@ -34,9 +34,14 @@ func NewCheck(p *Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Check the file for problems",
-		Long: `Check the file for problems with the registry, nginx or Apache httpd. Prints one
+		Long: `Check the file for problems with the registry or another server. Prints one
 finding per line. An error means that a listed user cannot log in; a disabled
 user causes none.
+
+The registry, nginx, Apache httpd and lighttpd see an edit at the next request.
+zot up to 2.1.20 does not notice that a file was replaced, and needs a restart;
+later versions see an edit within a second. Traefik reads the file only when it
+starts.
 
 --fix corrects for the registry what is unambiguous: UTF-16 and byte order
 marks, lone carriage returns, missing line endings between records, whitespace,
@@ -54,7 +59,7 @@ file, line, user, message}]}. The grants are the problems of the access file.`,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	flags := cmd.Flags()
-	flags.StringSliceVar(&o.servers, "for", []string{string(lint.Registry)}, "`SERVER` to check for: registry, nginx or apache")
+	flags.StringSliceVar(&o.servers, "for", []string{string(lint.Registry)}, "`SERVER` to check for: "+strings.Join(serverNames(), ", "))
 	flags.BoolVar(&o.fix, "fix", false, "fix what is unambiguous")
 	flags.BoolVar(&o.strict, "strict", false, "exit 7 for a warning as well")
 	o.dryRun.register(cmd, p)
@@ -62,11 +67,11 @@ file, line, user, message}]}. The grants are the problems of the access file.`,
 		registerAccess(cmd, &o.access)
 	}
 	o.format.registerEdit(cmd, p)
-	_ = cmd.RegisterFlagCompletionFunc("for", cobra.FixedCompletions([]string{"registry", "nginx", "apache"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("for", cobra.FixedCompletions(serverNames(), cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
 		for _, s := range o.servers {
 			if !slices.Contains(lint.Servers(), lint.Server(s)) {
-				return Misuse("", "--for must be registry, nginx or apache")
+				return Misuse("", "--for must be one of %s", strings.Join(serverNames(), ", "))
 			}
 		}
 		if o.dryRun.value != DryRunNone && !o.fix {
@@ -108,6 +113,19 @@ func newFileCheck(p *Program) *cobra.Command {
 		return nil
 	}
 	return cmd
+}
+
+func serverNames() (names []string) {
+	for _, server := range lint.Servers() {
+		names = append(names, string(server))
+	}
+	return names
+}
+
+// unseen says of the servers that do not see every edit what they need.
+var unseen = map[lint.Server]string{
+	lint.Zot:     "zot up to 2.1.20 does not see that the file is replaced: restart it after an edit",
+	lint.Traefik: "Traefik reads the file at its start only: restart it after an edit",
 }
 
 // A checkReport is the JSON output: no field may change its name or meaning.
@@ -158,6 +176,11 @@ func check(ctx context.Context, p *Program, o checkOptions) error {
 	}
 	if err := o.write(p, report); err != nil {
 		return err
+	}
+	for _, name := range o.servers {
+		if note, ok := unseen[lint.Server(name)]; ok {
+			p.say("%s", note)
+		}
 	}
 	return cmp.Or(editErr, verdictOf(p, o, report))
 }
