@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/registryctl/registryctl/internal/record"
+	"github.com/registryctl/registryctl/internal/testserver"
 )
 
 func TestEdits(t *testing.T) {
@@ -304,8 +305,8 @@ func FuzzEdit(f *testing.F) {
 			}
 			require.Equal(t, want, got, name)
 
-			before, _ := registryReads(in)
-			after, ok := registryReads([]byte(out))
+			before, _ := testserver.RegistryReads(string(in))
+			after, ok := testserver.RegistryReads(out)
 			require.True(t, ok, "a write never produces a file that is refused")
 			switch name {
 			case "add", "set":

@@ -1,7 +1,6 @@
 package htpasswd
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/registryctl/registryctl/internal/testserver"
 )
 
 // Hashes of "d0cker" and of "r3gL4b" at cost 4, made by this package.
@@ -147,28 +148,6 @@ func TestVerify(t *testing.T) {
 	require.ErrorIs(t, f.Verify("francis", []byte("d0cker")), ErrUserNotFound)
 }
 
-// registryReads is a model of how the registry reads a file, in the terms of its
-// own source: the users with their hashes, or false if it refuses the file.
-func registryReads(text []byte) (users map[string]string, ok bool) {
-	users = make(map[string]string)
-	for line := range bytes.SplitAfterSeq(text, []byte("\n")) {
-		line = bytes.TrimSuffix(line, []byte("\n"))
-		if len(line) >= 64*1024 {
-			return nil, false
-		}
-		s := strings.TrimSpace(string(line))
-		if s == "" || s[0] == '#' {
-			continue
-		}
-		user, hash, found := strings.Cut(s, ":")
-		if !found {
-			return nil, false
-		}
-		users[user] = hash
-	}
-	return users, true
-}
-
 func seed(f *testing.F) {
 	for _, s := range []string{
 		"", "\n", "a:h", "a:h\r\nb:h\r\n", "# c\n\n a:h \n", "a:h\nb\n", ":\n", "a:\n", "\ufeffa:h\n",
@@ -184,7 +163,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in []byte, _, _ string) {
 		file, err := Parse(in)
 		require.Equal(t, string(in), text(t, file))
-		want, ok := registryReads(in)
+		want, ok := testserver.RegistryReads(string(in))
 		if err == nil {
 			require.True(t, ok)
 			users := make(map[string]bool)

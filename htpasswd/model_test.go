@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/bcrypt"
 
+	"github.com/registryctl/registryctl/internal/testserver"
 	"github.com/registryctl/registryctl/testdata/wild"
 )
 
@@ -20,7 +21,7 @@ func TestModelAgreesWithTheRegistry(t *testing.T) {
 		}
 		text, err := wild.Files.ReadFile(v.File)
 		require.NoError(t, err)
-		users, ok := registryReads(text)
+		users, ok := testserver.RegistryReads(string(text))
 		hash, listed := users[v.User]
 		in := ok && listed && bcrypt.CompareHashAndPassword([]byte(hash), []byte(v.Password)) == nil
 		assert.Equal(t, v.In, in, "%s: user %q", v.File, v.User)

@@ -55,8 +55,8 @@ func TestContributingListsThePackages(t *testing.T) {
 	assert.Equal(t, packages, rows)
 }
 
-// Every test that SECURITY.md names as evidence exists.
-func TestSecurityNamesTests(t *testing.T) {
+// Every test that SECURITY.md or CONTRIBUTING.md names exists.
+func TestDocumentsNameTests(t *testing.T) {
 	var tests strings.Builder
 	for _, file := range goFiles(t) {
 		if strings.HasSuffix(file, "_test.go") {
@@ -65,9 +65,11 @@ func TestSecurityNamesTests(t *testing.T) {
 			tests.Write(text)
 		}
 	}
-	named := regexp.MustCompile("`(Test[A-Za-z]+)`").FindAllStringSubmatch(document(t, "SECURITY.md"), -1)
-	require.NotEmpty(t, named)
-	for _, m := range named {
-		assert.True(t, strings.Contains(tests.String(), "func "+m[1]+"(t *testing.T)"), m[1])
+	for _, name := range []string{"SECURITY.md", "CONTRIBUTING.md"} {
+		named := regexp.MustCompile("`((?:Test|Fuzz)[A-Za-z]+)`").FindAllStringSubmatch(document(t, name), -1)
+		require.NotEmpty(t, named, name)
+		for _, m := range named {
+			assert.True(t, strings.Contains(tests.String(), "func "+m[1]+"("), "%s: %s", name, m[1])
+		}
 	}
 }

@@ -2,16 +2,15 @@ package lint_test
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/crypto/bcrypt"
 
 	"github.com/registryctl/registryctl/htpasswd"
 	"github.com/registryctl/registryctl/htpasswd/lint"
+	"github.com/registryctl/registryctl/internal/testserver"
 	"github.com/registryctl/registryctl/testdata/wild"
 )
 
@@ -132,6 +131,8 @@ func TestFixRefuses(t *testing.T) {
 		"YAML":                   "users:\n  - name: elton\n    password: d0cker\n---\n",
 		"YAML, colons only":      "services:\n  registry:\n    image: registry:2\n",
 		"plain text, unended":    "elton:d0cker",
+		"document":               short.Replace("elton:A⏎" + strings.Repeat("a sentence⏎", 11)),
+		"document in UTF-16":     wide("elton:A⏎"+strings.Repeat("a sentence⏎", 11), "\xff\xfe"),
 		"UTF-16 without a hash":  wide("apple", "\xff\xfe"),
 		"marked name twice":      short.Replace("\ufeffa:A⏎b:B⏎\ufeffa:C⏎"),
 		"marked name and hidden": short.Replace("\ufeffa:A⏎b:B␍\ufeffa:C⏎"),
@@ -186,9 +187,9 @@ func checkFix(t *testing.T, text []byte, name string) {
 	require.Equal(t, string(fixed), string(again), name)
 	require.Empty(t, none, name)
 
-	after, ok := registryLogins(fixed)
+	after, ok := testserver.RegistryLogins(string(fixed))
 	require.True(t, ok, name)
-	before, _ := registryLogins(text)
+	before, _ := testserver.RegistryLogins(string(text))
 	marked := ""
 	for user, hash := range before {
 		if strings.HasPrefix(user, "\ufeff") && strings.HasPrefix(strings.TrimSpace(string(text)), user+":") {
@@ -204,54 +205,6 @@ func checkFix(t *testing.T, text []byte, name string) {
 		require.Empty(t, before[user], "%s: user %q", name, user)
 		require.True(t, isListedOutsideComments(string(text), user), "%s: user %q", name, user)
 	}
-}
-
-// registryLogins is a model of the registry: who can log in, with which hash. Of
-// a text that it refuses, ok is false, and the lines that it cannot read are left
-// out.
-func registryLogins(text []byte) (hashes map[string]string, ok bool) {
-	hashes, ok = make(map[string]string), true
-	for line := range strings.SplitSeq(string(text), "\n") {
-		if len(line) >= 64*1024 {
-			ok = false
-		}
-		line = strings.TrimSpace(line)
-		if line == "" || line[0] == '#' {
-			continue
-		}
-		user, hash, found := strings.Cut(line, ":")
-		if !found {
-			ok = false
-			continue
-		}
-		delete(hashes, user)
-		if isAccepted(hash) {
-			hashes[user] = hash[:min(60, len(hash))]
-			if hash[2] == '$' {
-				hashes[user] = hash[:59]
-			}
-		}
-	}
-	return hashes, ok
-}
-
-// isAccepted asks x/crypto/bcrypt about a hash, at the lowest cost.
-func isAccepted(hash string) bool {
-	if _, err := bcrypt.Cost([]byte(hash)); err != nil {
-		return false
-	}
-	cost := len("$2y$")
-	if hash[2] == '$' {
-		cost = len("$2$")
-	}
-	if len(hash) < cost+len("04$")+53 {
-		return false
-	}
-	cheap := []byte(hash[:cost] + "04" + hash[cost+2:])
-	const digits = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-	digest := hash[cost+len("04$")+22:][:31]
-	return errors.Is(bcrypt.CompareHashAndPassword(cheap, []byte("no password")), bcrypt.ErrMismatchedHashAndPassword) &&
-		strings.Trim(digest, digits) == "" && strings.IndexByte(digits, digest[30])%4 == 0
 }
 
 // isListedOutsideComments reports whether a user stands on a line that the

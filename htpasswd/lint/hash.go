@@ -10,16 +10,19 @@ import (
 	"github.com/registryctl/registryctl/internal/crypt"
 )
 
-// Problem returns why a server does not let a user in by this entry, whatever the
-// password; it is empty if the server does. It does not know whether another line
-// counts instead, nor what the line holds behind a bcrypt hash, as an Entry does
-// not say; [Check] does.
+// Problem returns why a server does not let a user in with this entry, whatever the
+// password, or "" if it does. It does not know whether another line counts instead,
+// nor what follows a bcrypt hash on the line, because an Entry does not tell;
+// [Check] does.
 func Problem(e htpasswd.Entry, server Server) string {
 	hash := e.Hash.Encoded()
 	if isDisabled(hash) {
 		return "disabled"
 	}
 	c := checker{server: server}
+	if e.Line == 1 && strings.HasPrefix(e.User, byteOrderMark) {
+		c.add(BOM, place{})
+	}
 	switch server {
 	case Nginx:
 		hash = until(hash, "\r:\x00")

@@ -70,7 +70,7 @@ func TestFixAgainstRegistries(t *testing.T) {
 					continue
 				}
 				fixed++
-				listed, _ := registryLogins([]byte(strings.TrimLeft(text, "\ufeff"))) // also if the registry refuses the text
+				listed, _ := testserver.RegistryLogins(strings.TrimLeft(text, "\ufeff")) // also if the registry refuses the text
 				users := usersOf([]byte(text), result)
 				before, after := ask([]byte(text), users), ask(result, users)
 				for _, user := range users {
@@ -99,7 +99,7 @@ func TestFixAgainstRegistries(t *testing.T) {
 func usersOf(texts ...[]byte) []string {
 	users := make(map[string]bool)
 	for _, text := range texts {
-		logins, _ := registryLogins(text)
+		logins, _ := testserver.RegistryLogins(string(text))
 		for user := range logins {
 			users[user] = true
 		}

@@ -35,25 +35,25 @@ func NewCheck(p *Program) *cobra.Command {
 		Use:   "check",
 		Short: "Check the file for problems",
 		Long: `Check the file for problems with the registry or another server. Prints one
-finding per line. An error means that a listed user cannot log in. There is none
-for a disabled user.
+finding per line. An error means that a listed user cannot log in; a disabled
+user causes none.
 
 The registry, nginx, Apache httpd and lighttpd see an edit at the next request.
-zot up to 2.1.20 does not see that a file is replaced, and needs a restart;
-later versions see an edit within a second. Traefik reads the file at its start
-only.
+zot up to 2.1.20 does not notice that a file was replaced, and needs a restart;
+later versions see an edit within a second. Traefik reads the file only when it
+starts.
 
---fix makes the file right for the registry where that is unambiguous: UTF-16
-and byte order marks, lone carriage returns, records without a line ending
-between them, whitespace, duplicates (the last line stays), a missing final
-newline. A line that is not an entry becomes a comment. It never changes who
-gets in with which password. --dry-run shows what would be done.
+--fix corrects for the registry what is unambiguous: UTF-16 and byte order
+marks, lone carriage returns, missing line endings between records, whitespace,
+duplicates (the last line stays), a missing final newline. A line that is not an
+entry becomes a comment. It never changes who can log in with which password.
+--dry-run shows what would be done.
 
 "-o json" is {file, findings: [{kind, server, severity, line, column, user,
 message, hint, remedy}], changes: [{kind, line, done}], grants: [{severity,
-file, line, user, message}]}, where grants has the problems of the access file.`,
+file, line, user, message}]}. The grants are the problems of the access file.`,
 		Annotations: exits(`0  every listed user can log in
-7  a listed user cannot; with --strict: or there is a warning`),
+7  a listed user cannot log in; with --strict, also if there is a warning`),
 		Example:           p.examplesOf(p.Name, "check", "check --for registry --for nginx", "check --fix"),
 		Args:              noOperands,
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -71,18 +71,18 @@ file, line, user, message}]}, where grants has the problems of the access file.`
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
 		for _, s := range o.servers {
 			if !slices.Contains(lint.Servers(), lint.Server(s)) {
-				return Misuse("it takes "+strings.Join(serverNames(), ", "), "--for does not know that server")
+				return Misuse("", "--for must be one of %s", strings.Join(serverNames(), ", "))
 			}
 		}
 		if o.dryRun.value != DryRunNone && !o.fix {
-			return Misuse("without --fix nothing is changed anyway", "--dry-run goes with --fix")
+			return Misuse("without --fix nothing is changed anyway", "--dry-run needs --fix")
 		}
 		open := OpenOptions{DryRun: o.dryRun.value}
 		if o.format.value != "json" { // which is that of the report
 			open.Manifest = o.format.manifest(p)
 		}
 		if open.Manifest != "" && !o.fix {
-			return Misuse("", "-o %s goes with --fix", o.format.value)
+			return Misuse("", "-o %s needs --fix", o.format.value)
 		}
 		if o.fix {
 			open.Access = ToEdit
@@ -105,9 +105,12 @@ func newFileCheck(p *Program) *cobra.Command {
 		case len(args) == 0:
 			return nil
 		case len(args) > 1 || cmd.Flags().Changed("file"):
-			return Misuse("", "%s takes one file", cmd.CommandPath())
+			return Misuse("put a path with spaces in quotes", "%s takes one file", cmd.CommandPath())
 		}
-		return cmd.Flags().Set("file", args[0])
+		if err := cmd.Flags().Set("file", args[0]); err != nil {
+			return p.flagError(cmd, err)
+		}
+		return nil
 	}
 	return cmd
 }
@@ -192,7 +195,7 @@ func notFixed(err error) error {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return err
 	}
-	return unfixable{fail(exitFormat, "nothing was changed; the findings say what is wrong with each line", "cannot fix the file: %w", err)}
+	return unfixable{fail(exitFormat, "nothing was changed; the findings say what is wrong with each line", "%w", err)}
 }
 
 func findingsOf(ctx context.Context, p *Program, t Text, text []byte, server lint.Server) ([]lint.Finding, error) {
@@ -308,7 +311,7 @@ func verdictOf(p *Program, o checkOptions, r checkReport) error {
 	}
 	note := ""
 	if fixable > 0 {
-		note = fmt.Sprintf("; --fix repairs %d", fixable)
+		note = fmt.Sprintf("; --fix would fix %d", fixable)
 		hint = p.command("check --fix")
 	}
 	failures, warnings := count[lint.SeverityError], count[lint.SeverityWarning]

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strconv"
 	"strings"
 	"syscall"
 	"unicode"
@@ -65,7 +64,7 @@ func Malformed(hint, format string, args ...any) error {
 
 // ErrUnsure is in the error of a store that cannot tell whether an edit was made.
 // A generated password is printed then, as it may be in force.
-var ErrUnsure = errors.New("which may have been done or not")
+var ErrUnsure = errors.New("which may or may not have succeeded")
 
 // errOutput is in the errors of print: the data could not be written.
 var errOutput = errors.New("cannot write to standard output")
@@ -104,11 +103,11 @@ var errorKinds = []struct {
 	{htpasswd.ErrUserExists, exitName, ""},
 	{htpasswd.ErrUserNotFound, exitName, ""},
 	{htpasswd.ErrMismatch, exitMismatch, ""},
-	{htpasswd.ErrLineTooLong, exitFormat, "nothing was changed; shorten the text behind the hash in the user's line"},
+	{htpasswd.ErrLineTooLong, exitFormat, "nothing was changed; shorten the text after the hash on the user's line"},
 	{htpasswd.ErrUnsupportedHash, exitFormat, ""},
 	{userlist.ErrInvalidEntry, exitFormat, ""},
 	{lint.ErrUnfixable, exitFormat, ""},
-	{htpasswd.ErrInvalidCost, exitUsage, "the user has a higher one; --cost sets another"},
+	{htpasswd.ErrInvalidCost, exitUsage, "the user's hash has a higher cost; use --cost to choose another"},
 	{syscall.ENOSPC, exitIO, "the disk is full"},
 }
 
@@ -121,9 +120,9 @@ func (p *Program) cannot(action, user string, t Text, err error) error {
 		return fail(exitName, "leave out the colon and what follows it; "+noPasswordArgument, "cannot %s %s: %w", action, shown(user), err)
 	}
 	if errors.Is(err, ErrUnsure) {
-		hint := p.userCommand("list") + " shows whether it was"
+		hint := p.userCommand("list") + " shows whether it succeeded"
 		if action == setPassword {
-			hint = p.userCommand("verify", user) + " shows whether it was"
+			hint = p.userCommand("verify", user) + " shows whether it succeeded"
 		}
 		return fail(exitIO, hint, "cannot %s %s: %w", action, shown(user), err)
 	}
@@ -148,9 +147,9 @@ func shown(name string) string {
 	case crypt.HoldsHash(before):
 		return crypt.Hidden
 	case cut:
-		return strconv.Quote(before) + "..."
+		return crypt.Quote(before) + "..."
 	}
-	return strconv.Quote(name)
+	return crypt.Quote(name)
 }
 
 // oneLine keeps a file's name, say, from breaking a message or faking another.
@@ -183,6 +182,9 @@ func (p *Program) flagError(cmd *cobra.Command, err error) error {
 		missing *pflag.ValueRequiredError
 		problem flagProblem
 	)
+	if errors.Is(err, quotedPath) {
+		hint = `leave out the last backslash: it makes the " after it part of the path`
+	}
 	switch {
 	case errors.As(err, &unknown):
 		return unknownFlag(cmd, hint, unknown)
@@ -195,7 +197,7 @@ func (p *Program) flagError(cmd *cobra.Command, err error) error {
 	case errors.As(err, &missing):
 		return Misuse(hint, "--%s needs a value", missing.GetFlag().Name)
 	}
-	return Misuse(hint, "not a flag")
+	return Misuse(hint, "invalid flag")
 }
 
 func unknownFlag(cmd *cobra.Command, hint string, unknown *pflag.NotExistError) error {
@@ -204,7 +206,7 @@ func unknownFlag(cmd *cobra.Command, hint string, unknown *pflag.NotExistError) 
 	if letters := unknown.GetSpecifiedShortnames(); letters != "" {
 		name = "-" + typed
 		if len(letters) > 2 && cmd.Args != nil {
-			hint = "an argument that begins with - stands behind --, as in " + cmd.CommandPath() + " -- -NAME"
+			hint = "put an argument that begins with - after --, as in " + cmd.CommandPath() + " -- -NAME"
 		}
 	}
 	if strings.HasPrefix(name, "--pass") {
@@ -245,7 +247,7 @@ func isNear(a, b string) bool {
 // noOperands is for a command that takes flags only.
 func noOperands(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return Misuse(cmd.CommandPath()+" --help lists the flags", "%s takes no arguments", cmd.CommandPath())
+		return Misuse(strayHint(cmd, args, cmd.CommandPath()+" --help lists the flags"), "%s takes no arguments", cmd.CommandPath())
 	}
 	return nil
 }
@@ -259,10 +261,18 @@ func operands(names ...string) cobra.PositionalArgs {
 		case len(args) < len(names):
 			return Misuse(cmd.CommandPath()+" --help shows an example", "%s is missing", strings.TrimSuffix(names[len(args)], "..."))
 		case len(args) > len(names) && !strings.HasSuffix(last, "..."):
-			return Misuse(noPasswordArgument, "too many arguments: %s takes %s only", cmd.CommandPath(), strings.Join(names, " "))
+			return Misuse(strayHint(cmd, args[len(names):], noPasswordArgument), "too many arguments: %s takes %s only", cmd.CommandPath(), strings.Join(names, " "))
 		}
 		return nil
 	}
+}
+
+// strayHint is the hint for arguments too many, which may be the rest of a path.
+func strayHint(cmd *cobra.Command, stray []string, hint string) string {
+	if cmd.Flags().Changed("file") && strings.ContainsAny(strings.Join(stray, ""), `/\`) {
+		return `put a path with spaces in quotes: -f "my files/registry.htpasswd"`
+	}
+	return hint
 }
 
 // exclusive refuses flags that exclude each other.
@@ -274,7 +284,7 @@ func exclusive(cmd *cobra.Command, hint string, names ...string) error {
 		}
 	}
 	if len(given) > 1 {
-		return Misuse(hint, "%s exclude each other", strings.Join(given[:2], " and "))
+		return Misuse(hint, "%s cannot be used together", strings.Join(given[:2], " and "))
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -62,7 +63,7 @@ func (e *envFlag) Set(name string) error {
 type newPassword struct {
 	passwordSource
 	generate bool
-	hash     pathFlag // "-" is standard input
+	hash     hashFlag // "-" is standard input
 	cost     costFlag
 
 	openLogin func(OpenOptions) (Login, error)
@@ -95,7 +96,7 @@ func (s *newPassword) check(cmd *cobra.Command, p *Program, t Text) error {
 	}
 	switch {
 	case s.login != nil && s.hash != "":
-		return Misuse("", "a login needs the password, and --hash has only its hash")
+		return Misuse("", "a login needs the password, but --hash gives only its hash")
 	case t.ToStdout && s.generate:
 		return Misuse("name a file with -f", "standard output cannot be both the file and the generated password")
 	case t.Manifest != "" && s.generate:
@@ -103,7 +104,7 @@ func (s *newPassword) check(cmd *cobra.Command, p *Program, t Text) error {
 	case t.ToStdout && s.hash == "-":
 		return stdinTaken()
 	case s.cost != 0 && s.hash != "":
-		return Misuse("", "--cost and --hash exclude each other: the hash has its cost")
+		return Misuse("", "--cost and --hash cannot be used together: the hash already has a cost")
 	case s.generate && t.DryRun == DryRunNone && s.login == nil:
 		return p.checkStdout()
 	}
@@ -140,8 +141,9 @@ func (p *Program) checkStdout() error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errOutput, err)
 	}
-	// Go opens the null device in the place of a closed standard output.
-	if null, err := os.Stat(os.DevNull); err == nil && os.SameFile(info, null) {
+	// Go opens the null device in the place of a closed standard output. On Windows
+	// it takes a pipe and a terminal for the same file as that.
+	if null, err := os.Stat(os.DevNull); err == nil && os.SameFile(info, null) && info.Mode().Type() == null.Mode().Type() && !isTerminal(f) {
 		return fail(exitIO, "the password is printed only once", "standard output is closed or the null device: nobody would see the generated password")
 	}
 	return nil
@@ -172,21 +174,26 @@ func (s *newPassword) read(ctx context.Context, p *Program, user string) (c cred
 		return c, err
 	}
 	c.password, err = s.passwordSource.read(ctx, p, user, p.promptNew)
-	if err == nil {
-		err = htpasswd.ValidatePassword(c.password)
-	}
 	if err != nil {
 		return credential{}, s.named(err)
 	}
+	if err := htpasswd.ValidatePassword(c.password); err != nil {
+		return credential{}, fail(exitPassword, s.blankHint(c.password), "%w", s.named(err))
+	}
 	const short = 8
 	switch {
+	case quotedPassword.Match(c.password):
+		p.warn("the quotes around the password are part of it")
 	case string(c.password) == user:
-		p.warn("the password is the user name")
+		p.warn("the password is the same as the user name")
 	case len([]rune(string(c.password))) < short:
 		p.warn("the password has fewer than %d characters", short)
 	}
 	return c, nil
 }
+
+// quotedPassword is what cmd.exe sends of: echo "d0cker"|
+var quotedPassword = regexp.MustCompile(`^(".*"|'.*')$`)
 
 // encode returns the hash of the credential, of the given cost if it is not made
 // yet. The password is overwritten, unless it is needed again.
@@ -219,7 +226,7 @@ func (s *newPassword) save(ctx context.Context, p *Program, t Text, user string,
 		return nil
 	}
 	if err := s.login.Save(ctx, user, c.password); err != nil {
-		return fmt.Errorf("the password of %q is set, but its login is not saved: %w", user, err)
+		return fmt.Errorf("the password of %q was set, but its login was not saved: %w", user, err)
 	}
 	s.saved = true
 	clear(c.password)
@@ -239,7 +246,7 @@ func (p *Program) warnOfCost(cost int) {
 	case cost > slowCost:
 		p.warn("at cost %d each request to the registry takes %d times as long as at cost %d", cost, 1<<(cost-htpasswd.DefaultCost), htpasswd.DefaultCost)
 	case cost < weakCost && cost > 0:
-		p.warn("a hash of cost %d is quickly tried out by whoever gets the file; %d is the default", cost, htpasswd.DefaultCost)
+		p.warn("a hash of cost %d is quick to guess for anyone who gets the file; the default is %d", cost, htpasswd.DefaultCost)
 	}
 }
 
@@ -254,19 +261,19 @@ func promptExisting(ctx context.Context, t *term.Terminal, user string) ([]byte,
 func (s *passwordSource) read(ctx context.Context, p *Program, user string, prompt prompter) ([]byte, error) {
 	switch {
 	case s.stdin:
-		return s.readLine(ctx, p.Stdin)
+		return s.readLine(ctx, p, p.Stdin)
 	case s.file != "":
-		f, err := await(ctx, func() (*os.File, error) { return os.Open(string(s.file)) }) // a pipe waits for its writer
+		f, err := await(ctx, func() (*os.File, error) { return openFile(string(s.file)) }) // a pipe waits for its writer
 		if err != nil {
 			return nil, s.cannotOpen(err)
 		}
 		defer f.Close()
-		return s.readLine(ctx, f)
+		return s.readLine(ctx, p, f)
 	case s.env.name != "" && !s.env.isSet:
 		// Not named in the message: it may be the password, put here by mistake.
-		return nil, Misuse("--password-env takes the variable's name, without a $", "the environment variable of --password-env is not set")
+		return nil, Misuse("use the name of the variable alone: PW, not $PW, $env:PW or %PW%", "the environment variable of --password-env is not set")
 	case s.env.name != "":
-		return s.readLine(ctx, strings.NewReader(s.env.value))
+		return s.readLine(ctx, p, strings.NewReader(s.env.value))
 	}
 	t, err := term.Open()
 	if err != nil {
@@ -276,22 +283,29 @@ func (s *passwordSource) read(ctx context.Context, p *Program, user string, prom
 	return prompt(ctx, t, user)
 }
 
-func (s *passwordSource) readLine(ctx context.Context, r io.Reader) ([]byte, error) {
-	line, err := decodeLine(ctx, r)
+func (s *passwordSource) readLine(ctx context.Context, p *Program, r io.Reader) ([]byte, error) {
+	line, marked, err := decodeLine(ctx, r)
+	if marked && err == nil {
+		p.warn("%s has a byte order mark, which docker login --password-stdin would send as part of the password", s.place())
+	}
 	return line, s.named(err)
+}
+
+// place is where the password comes from, empty for the prompt.
+func (s *passwordSource) place() string {
+	switch {
+	case s.stdin:
+		return "standard input"
+	case s.env.isSet:
+		return "$" + s.env.name
+	}
+	return string(s.file)
 }
 
 // named says where a password comes from that is refused.
 func (s *passwordSource) named(err error) error {
-	switch {
-	case !errors.Is(err, htpasswd.ErrInvalidPassword):
-		return err
-	case s.stdin:
-		return namedSource{"standard input", err}
-	case s.env.isSet:
-		return namedSource{"$" + s.env.name, err}
-	case s.file != "":
-		return namedSource{string(s.file), err}
+	if place := s.place(); place != "" && errors.Is(err, htpasswd.ErrInvalidPassword) {
+		return namedSource{place, err}
 	}
 	return err
 }
@@ -336,7 +350,7 @@ const maxSourceBytes = 4096
 // decodePassword reads a password as the shells of every system send it: with a
 // byte order mark or as UTF-16, and with a line ending.
 func decodePassword(ctx context.Context, r io.Reader, place string) ([]byte, error) {
-	password, err := decodeLine(ctx, r)
+	password, _, err := decodeLine(ctx, r)
 	if err == nil && len(password) > htpasswd.MaxPasswordBytes {
 		err = htpasswd.ValidatePassword(password)
 	}
@@ -346,27 +360,29 @@ func decodePassword(ctx context.Context, r io.Reader, place string) ([]byte, err
 	return password, nil
 }
 
-// decodeLine returns the one line that r holds.
-func decodeLine(ctx context.Context, r io.Reader) ([]byte, error) {
+// decodeLine returns the one line that r holds, and whether a byte order mark was
+// before it, as there is before UTF-16.
+func decodeLine(ctx context.Context, r io.Reader) (line []byte, marked bool, err error) {
 	raw, err := readAll(ctx, io.LimitReader(r, maxSourceBytes))
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	text, err := charset.Decode(raw)
 	if err != nil {
-		return nil, fail(exitPassword, "", "%w: it is cut or broken UTF-16", htpasswd.ErrInvalidPassword)
+		return nil, false, fail(exitPassword, "", "%w: it is truncated or malformed UTF-16", htpasswd.ErrInvalidPassword)
 	}
+	marked = !bytes.Equal(text, raw)
 	if line, ok := bytes.CutSuffix(text, []byte("\n")); ok {
 		text = bytes.TrimSuffix(line, []byte("\r"))
 	}
 	if bytes.ContainsAny(text, "\r\n") {
-		return nil, fail(exitPassword, "", "%w: it has more than one line", htpasswd.ErrInvalidPassword)
+		return nil, false, fail(exitPassword, "", "%w: it has more than one line", htpasswd.ErrInvalidPassword)
 	}
 	if slices.Contains(powerShellObjects, string(text)) {
-		return nil, fail(exitPassword, "pipe in the text: [Net.NetworkCredential]::new('', $secure).Password",
-			"%w: it is what PowerShell calls an object that holds one", htpasswd.ErrInvalidPassword)
+		return nil, false, fail(exitPassword, "pipe in the text: [Net.NetworkCredential]::new('', $secure).Password",
+			"%w: it is the name of a PowerShell object that holds a password", htpasswd.ErrInvalidPassword)
 	}
-	return text, nil
+	return text, marked, nil
 }
 
 // powerShellObjects are what PowerShell makes of a secret that is piped into a
@@ -376,14 +392,14 @@ var powerShellObjects = []string{"System.Security.SecureString", "System.Managem
 func (s *newPassword) readHash(ctx context.Context, stdin io.Reader) (h htpasswd.Hash, err error) {
 	text := string(s.hash)
 	if text == "-" {
-		line, err := decodeLine(ctx, stdin)
+		line, _, err := decodeLine(ctx, stdin)
 		if errors.Is(err, htpasswd.ErrInvalidPassword) {
 			return h, fail(exitFormat, "", "standard input is not one line with a hash")
 		}
 		if err != nil {
 			return h, err
 		}
-		text = string(line)
+		text = strings.TrimSpace(string(line)) // cmd.exe sends the blank before a |
 	}
 	h, err = htpasswd.ParseHash(text)
 	switch {
@@ -393,8 +409,10 @@ func (s *newPassword) readHash(ctx context.Context, stdin io.Reader) (h htpasswd
 		return h, fail(exitFormat, "", "the hash is %s, and the registry accepts only bcrypt", h.Scheme())
 	case strings.HasPrefix(text, "$$"):
 		return h, fail(exitFormat, "write each $ once; they are doubled only in a compose file", "the value of --hash is not a bcrypt hash")
+	case strings.HasPrefix(text, "'"):
+		return h, fail(exitFormat, "leave out the single quotes: in cmd.exe they are part of the value", "the value of --hash is not a bcrypt hash")
 	case !strings.HasPrefix(text, "$"):
-		return h, fail(exitFormat, "put it in single quotes, as a shell takes what follows a $ for a variable; or use --hash -",
+		return h, fail(exitFormat, "put it in single quotes, because a shell expands what follows a $; or use --hash -",
 			"the value of --hash is not a bcrypt hash")
 	}
 	return h, fail(exitFormat, "a bcrypt hash has 60 characters and begins with $2y$", "the value of --hash is not a bcrypt hash")
@@ -410,7 +428,7 @@ type generatedPassword struct {
 // revealUnsure prints generated passwords that may be in force, as the edit may have
 // been made, and says so.
 func (p *Program) revealUnsure(err error, reveal func() error) error {
-	p.warn("what is printed is the password only if the edit was made")
+	p.warn("what is printed is in force only if the edit was made")
 	return errors.Join(err, reveal())
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/registryctl/registryctl/htpasswd"
+	"github.com/registryctl/registryctl/internal/crypt"
 )
 
 // A Program is a command line on htpasswd texts that are kept in one kind of
@@ -127,8 +128,8 @@ func (s dryStore) Update(ctx context.Context, edit func(*htpasswd.File) error) (
 }
 
 // command returns a command line of the program for a hint: verb holds the command
-// and flags as they are, operands are quoted as a shell needs it. The flags that
-// name the text are repeated.
+// and flags as they are, operands are quoted as a shell needs it; one that holds a
+// hash is NAME. The flags that name the text are repeated.
 func (p *Program) command(verb string, operands ...string) string {
 	return p.commandLine(p.Name+" "+verb, operands)
 }
@@ -139,6 +140,12 @@ func (p *Program) userCommand(verb string, operands ...string) string {
 }
 
 func (p *Program) commandLine(line string, operands []string) string {
+	operands = slices.Clone(operands)
+	for i, operand := range operands {
+		if crypt.HoldsHash(operand) {
+			operands[i] = "NAME"
+		}
+	}
 	dashed := slices.ContainsFunc(operands, func(s string) bool { return strings.HasPrefix(s, "-") })
 	words := []string{line}
 	for _, operand := range operands {
@@ -175,13 +182,10 @@ func (p *Program) givenFlags() (words []string) {
 	return words
 }
 
-// quote quotes a word for a shell, if it needs that: single quotes mean the same
-// to PowerShell.
-func quote(word string) string {
-	if word != "" && strings.Trim(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._/:@%+=,-\\") == "" && !strings.Contains(word, `\\`) {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+// isPlain reports whether a word means itself in every shell, with these characters
+// beside letters and digits.
+func isPlain(word, also string) bool {
+	return word != "" && strings.Trim(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"+also) == ""
 }
 
 // examples returns command lines for users as the examples of a help text.
@@ -193,14 +197,15 @@ func (p *Program) examplesOf(command string, lines ...string) string {
 		if i > 0 {
 			b.WriteByte('\n')
 		}
-		line, comment, commented := strings.Cut(line, " #")
-		b.WriteString("  " + command + " " + line)
+		end := len(line) // of the command, before a pipe or a comment
+		if i := strings.IndexAny(line, "|#"); i >= 0 {
+			end = i - len(" ")
+		}
+		b.WriteString("  " + command + " " + line[:end])
 		if p.ExampleFlags != "" {
 			b.WriteString(" " + p.ExampleFlags)
 		}
-		if commented {
-			b.WriteString(" #" + comment)
-		}
+		b.WriteString(line[end:])
 	}
 	return b.String()
 }

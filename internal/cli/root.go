@@ -21,10 +21,13 @@ import (
 	"fmt"
 	"io"
 	"os/signal"
+	"runtime"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/registryctl/registryctl/internal/crypt"
 )
 
 // Main runs the program with the arguments, its own name first, and returns the
@@ -40,8 +43,16 @@ func (p *Program) Main(args []string) int {
 	root := p.newRoot()
 	var helpErr error // a help function returns none
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { helpErr = p.help(cmd, cmd.Flags().Args()) })
-	root.SetArgs(args[1:])
-	return int(p.report(cmp.Or(root.ExecuteContext(ctx), helpErr)))
+	args = args[1:]
+	if i := slices.Index(args, "/?"); i >= 0 && runtime.GOOS == "windows" && !slices.Contains(args[:i], "--") {
+		args[i] = "--help"
+	}
+	root.SetArgs(args)
+	status := p.report(cmp.Or(root.ExecuteContext(ctx), helpErr))
+	if len(args) == 0 {
+		keepWindow()
+	}
+	return int(status)
 }
 
 // Commands returns the tree of commands, for documentation.
@@ -51,6 +62,7 @@ func (p *Program) Commands() *cobra.Command {
 }
 
 func (p *Program) newRoot() *cobra.Command {
+	cobra.MousetrapHelpText = "" // a call from Explorer, Win+R or a shortcut is one like others
 	root := &cobra.Command{
 		Use:               strings.ReplaceAll(p.Name, " ", "-"),
 		Short:             p.Short,
@@ -97,12 +109,14 @@ func (p *Program) report(err error) Status {
 	if errors.As(err, &bad) {
 		lines = bad.lines()
 	}
+	var b strings.Builder // written at once: a hint never stands without its error
 	for _, line := range lines {
-		fmt.Fprintf(p.Stderr, "%s: %s\n", name, oneLine(line))
+		fmt.Fprintf(&b, "%s: %s\n", name, oneLine(line))
 	}
 	if e.Hint != "" {
-		fmt.Fprintf(p.Stderr, "  hint: %s\n", oneLine(e.Hint))
+		fmt.Fprintf(&b, "  hint: %s\n", oneLine(e.Hint))
 	}
+	fmt.Fprint(p.Stderr, b.String())
 	return e.Status
 }
 
@@ -155,7 +169,7 @@ func (p *Program) suggestion(group *cobra.Command, typed string, operands []stri
 			most = 1
 		}
 		operands = operands[:min(most, len(operands))]
-		if slices.ContainsFunc(operands, func(name string) bool { return shown(name) != fmt.Sprintf("%q", name) }) {
+		if slices.ContainsFunc(operands, func(name string) bool { return shown(name) != crypt.Quote(name) }) {
 			operands = nil // one may be more than a name
 		}
 		return "did you mean " + p.userCommand(verb, operands...)

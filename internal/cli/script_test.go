@@ -38,6 +38,7 @@ func TestScript(t *testing.T) {
 			path, err := exec.LookPath(program)
 			env.Setenv("PROGRAM", path) // to link to
 			env.Setenv("HASH", exampleHash)
+			env.Setenv("Q", quote(" ")[:1]) // a quotation mark of a hint
 			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

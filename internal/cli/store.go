@@ -18,6 +18,7 @@ import (
 
 	"github.com/registryctl/registryctl/htpasswd"
 	"github.com/registryctl/registryctl/htpasswd/lint"
+	"github.com/registryctl/registryctl/internal/atomicfile"
 )
 
 // A fileStore is a file, with what a person has to know when it cannot be used.
@@ -45,6 +46,9 @@ func (s fileStore) Read(ctx context.Context) (*htpasswd.File, error) {
 
 // Update bounds the time that an edit waits for its lock.
 func (s fileStore) Update(ctx context.Context, edit func(*htpasswd.File) error) (bool, error) {
+	if err := s.checkEdit(); err != nil {
+		return false, s.explain(err)
+	}
 	if s.isDefault && s.Create {
 		if err := s.prepareDirectory(); err != nil {
 			return false, s.explain(err)
@@ -54,28 +58,44 @@ func (s fileStore) Update(ctx context.Context, edit func(*htpasswd.File) error) 
 	defer cancel()
 	changed, err := s.FileStore.Update(ctx, edit)
 	if errors.Is(err, context.DeadlineExceeded) {
-		return false, Fail("another process is editing the file; --lock-timeout waits longer", "%s was still locked after %s", s.Path, s.timeout)
+		return false, Fail("another process is editing the file; use --lock-timeout to wait longer", "%s was still locked after %s", s.Path, s.timeout)
 	}
 	return changed, s.explain(err)
 }
 
-// shortestWait is enough for a lock that is free.
+// shortestWait is enough to come to the lock, which may be free.
 const shortestWait = 100 * time.Millisecond
+
+// noDirectory is the hint where add would not create the file.
+const noDirectory = "check the path, or create the directory first"
 
 // checkEdit returns why the file could not be edited, where that can be known.
 func (s fileStore) checkEdit() error {
 	info, err := os.Stat(s.Path)
 	switch {
+	case err == nil && info.IsDir():
+		return Fail("", "%s is a directory", s.Path)
+	case isDevice(filepath.Base(s.Path)):
+		return Fail("", "%s is the name of a device", s.Path)
 	case err == nil && !info.Mode().IsRegular():
 		return Fail("", "%s is not a regular file", s.Path)
+	case err == nil && isReadOnly(info):
+		return atomicfile.ErrReadOnly
 	case err == nil && !s.InPlace && isMountPoint(s.Path):
 		return syscall.EBUSY
 	case isMissing(err) && s.Create && !s.isDefault:
 		if _, err := os.Stat(filepath.Dir(s.Path)); isMissing(err) {
-			return Fail("check the path, or create the directory first", "there is no directory for %s, %s", s.Path, s.origin)
+			return Fail(noDirectory, "the directory of %s does not exist (%s)", s.Path, s.origin)
 		}
 	}
 	return nil // another error is for the read to tell
+}
+
+// isDevice reports whether a name is that of a device in every directory, on
+// Windows, and in older versions of it also with an extension.
+func isDevice(name string) bool {
+	name, _, _ = strings.Cut(name, ".")
+	return name != "" && !filepath.IsLocal(strings.TrimRight(name, " "))
 }
 
 // prepareDirectory creates the default directory, with the bits that the mode of
@@ -95,7 +115,7 @@ func (s fileStore) prepareDirectory() error {
 	}
 	mode |= info.Mode().Perm()
 	if !isOwn(info) || os.Chmod(dir, mode) != nil {
-		s.program.warn("a server of the group cannot reach %s: chmod %04o %s", s.Path, mode, quote(dir))
+		s.program.warn("a server that runs in its group cannot reach %s: chmod %04o %s", s.Path, mode, quote(dir))
 		return nil
 	}
 	s.program.say("set the mode of %s to %04o", dir, mode)
@@ -120,15 +140,21 @@ func (s fileStore) explain(err error) error {
 	case err == nil || errors.As(err, &known) || errors.Is(err, htpasswd.ErrNotDurable): // the edit is in place
 		return err
 	case isMissing(err):
-		return fail(exitIO, s.program.userCommand("add", "NAME")+" creates it", "%w", missingFile{s.Path, s.origin})
+		hint := s.program.userCommand("add", "NAME") + " creates it"
+		if _, err := os.Stat(filepath.Dir(s.Path)); isMissing(err) && !s.isDefault {
+			hint = noDirectory
+		}
+		return fail(exitIO, hint, "%w", missingFile{s.Path, s.origin})
+	case errors.Is(err, atomicfile.ErrReadOnly):
+		return Fail("attrib -r "+quote(s.Path), "%s is marked as read-only", s.Path)
 	case errors.Is(err, htpasswd.ErrAttributes):
-		return fail(exitIO, "edit it as its owner", "%s: %w", s.Path, htpasswd.ErrAttributes)
+		return fail(exitIO, "run the command as the owner of the file", "%s: %w", s.Path, htpasswd.ErrAttributes)
 	case errors.Is(err, fs.ErrPermission):
 		return s.denied()
 	case errors.Is(err, syscall.EBUSY):
 		return Fail("mount its directory instead, or use --in-place", "%s is mounted as a single file, which cannot be replaced", s.Path)
 	case errors.Is(err, syscall.EROFS):
-		return Fail("mount the directory for writing, or edit the file where it comes from", "%s is on a read-only file system", s.Path)
+		return Fail("mount the directory read-write, or edit the file where it comes from", "%s is on a read-only file system", s.Path)
 	}
 	return err
 }
@@ -137,7 +163,7 @@ func (s fileStore) explain(err error) error {
 // does not.
 type missingFile struct{ path, origin string }
 
-func (e missingFile) Error() string        { return fmt.Sprintf("there is no %s, %s", e.path, e.origin) }
+func (e missingFile) Error() string        { return fmt.Sprintf("%s does not exist (%s)", e.path, e.origin) }
 func (e missingFile) Is(target error) bool { return target == fs.ErrNotExist }
 
 // denied says which of the file and its directory the user may not use, and whose
@@ -153,9 +179,9 @@ func (s fileStore) denied() error {
 		return Fail("close the other program, or edit the file as a user who may", "%s is open in another program, or its access list forbids the edit", s.Path)
 	}
 	if owner == "" || me == "" {
-		return Fail("edit it as its owner", "permission denied for %s, %s", name, s.origin)
+		return Fail("run the command as the owner of the file", "permission denied: %s (%s)", name, s.origin)
 	}
-	hint := fmt.Sprintf("run the command with sudo, or take the ownership: sudo chown %s %s", quote(me), quote(name))
+	hint := fmt.Sprintf("run the command with sudo, or take ownership: sudo chown %s %s", quote(me), quote(name))
 	if inContainer() {
 		hint = "run the container with --user " + quote(strings.TrimPrefix(owner, "user ")) // an image need not know its name
 	}
@@ -222,6 +248,20 @@ func (t Text) keep(ctx context.Context) error {
 	return err
 }
 
+// openFile opens a file to read. Windows would open a directory as well, and then
+// speak of a function.
+func openFile(path string) (*os.File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		_ = f.Close()
+		return nil, &fs.PathError{Op: "read", Path: path, Err: syscall.EISDIR}
+	}
+	return f, nil
+}
+
 // readAll reads all of a stream, which may be a pipe that nothing comes from.
 func readAll(ctx context.Context, r io.Reader) ([]byte, error) {
 	return await(ctx, func() ([]byte, error) { return io.ReadAll(r) })
@@ -276,7 +316,7 @@ func lostWithContainer(path string) string {
 	if err != nil || slices.ContainsFunc(mountPoints(), func(mount string) bool { return mount != "/" && isBelow(path, mount) }) {
 		return ""
 	}
-	return path + " is not on a mount: it is lost with this container"
+	return path + " is not on a mount: it will be lost with this container"
 }
 
 func isMountPoint(path string) bool {

@@ -85,7 +85,7 @@ func importChanges(list userlist.List, steps []importStep) ([]htpasswd.Change, e
 			changes = append(changes, htpasswd.Change{User: step.user, Remove: true})
 		case importAdd, importUpdate:
 			if !list.Users[i].HasHash() { // existed when passwords were generated
-				return nil, fmt.Errorf("user %q was removed by another edit; run the import again", step.user)
+				return nil, fmt.Errorf("user %s was removed by another edit; run the import again", shown(step.user))
 			}
 			changes = append(changes, htpasswd.Change{User: step.user, Hash: list.Users[i].Hash})
 		}

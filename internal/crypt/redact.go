@@ -2,6 +2,7 @@ package crypt
 
 import (
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -14,7 +15,7 @@ var hashLike = regexp.MustCompile(`\$+(2[a-z]?|1|5|6|7|y|gy|sm3|md5|sha1|apr1|ar
 // HoldsHash reports whether a hash, or a part of one that names its scheme, stands anywhere in text. It does not see a
 // hash of DES crypt, which nothing tells from a word.
 func HoldsHash(text string) bool {
-	if !strings.ContainsAny(text, "${") { // nearly every name
+	if !strings.Contains(text, "$") && !strings.Contains(text, "{") { // nearly every name
 		return false
 	}
 	return hashLike.MatchString(strings.ReplaceAll(text, "\x00", "")) // as UTF-16 has NUL bytes between
@@ -27,4 +28,13 @@ func Redact(name string) string {
 		return Hidden
 	}
 	return name
+}
+
+// Quote returns a name in quotes, escaped as in Go. If only backslashes would be escaped, as in DOMAIN\user, they are not.
+func Quote(name string) string {
+	rest := strings.ReplaceAll(name, `\`, "")
+	if strconv.Quote(rest) == `"`+rest+`"` {
+		return `"` + name + `"`
+	}
+	return strconv.Quote(name)
 }

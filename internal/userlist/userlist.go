@@ -53,7 +53,7 @@ func (l List) Index(name string) (i int, ok bool) {
 }
 
 // HasHash reports whether the entry has a hash instead of a password.
-func (u User) HasHash() bool { return u.Hash.Scheme() == htpasswd.Bcrypt }
+func (u User) HasHash() bool { return u.Hash.Encoded() != "" }
 
 // ErrInvalidEntry is the reason for an entry that cannot be read, or whose hash
 // the registry does not accept. The other reasons are [htpasswd.ErrInvalidUser],
@@ -176,7 +176,7 @@ func shown(name string) string {
 	case htpasswd.ValidateUser(name) != nil && strings.ContainsAny(name, "\t,;"):
 		return ""
 	}
-	return fmt.Sprintf("%q", name)
+	return crypt.Quote(name)
 }
 
 // add adds a user with a password, a hash, or neither: nil stands for what the list
@@ -194,7 +194,7 @@ func (p *parser) add(line int, name string, password, hash *string) {
 		err = p.setPassword(&u, *password)
 	case !p.options.Generate:
 		// What seems to be the name may be a password, and is not shown.
-		name, err = "", invalid("no password; --generate makes one for a new user")
+		name, err = "", invalid("no password; --generate creates one for a new user")
 	}
 	if err != nil {
 		p.problem(line, name, err)
@@ -244,18 +244,18 @@ func (p *parser) setHash(u *User, value string) error {
 		u.Skip = true
 		return nil
 	case strings.HasPrefix(value, "!"):
-		return invalid("the user is disabled; --skip-unsupported leaves such users out")
+		return invalid("the user is disabled; --skip-unsupported skips such users")
 	case strings.Contains(value, "$$"):
 		return invalid("a hash with each $ doubled, as in a Compose file; write each $ once")
 	case !isWhole && (strings.Contains(value, "$2") || !beginsAsHash(value)):
-		return invalid("the hash is cut or damaged")
+		return invalid("the hash is truncated or damaged")
 	case p.options.SkipUnsupported:
 		u.Skip = true
 		return nil
 	case !isWhole:
 		scheme = "of another scheme"
 	}
-	return invalid("the hash is %s, and the registry accepts only bcrypt; --skip-unsupported leaves such users out", scheme)
+	return invalid("the hash is %s, and the registry accepts only bcrypt; --skip-unsupported skips such users", scheme)
 }
 
 const lostCharacter = "it has U+FFFD, which stands for a character that could not be converted"
