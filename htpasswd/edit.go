@@ -147,10 +147,9 @@ func (f *File) Apply(changes []Change) error {
 	}
 	index := make(map[string]int, len(changes))
 	for i, c := range changes {
-		if _, twice := index[c.User]; twice {
+		if index[c.User] = i; len(index) <= i {
 			return fmt.Errorf("user %q: changed twice", c.User)
 		}
-		index[c.User] = i
 	}
 	var lines []line
 	var changeOf []int                // for each line

@@ -76,7 +76,7 @@ func checkLine(line string) error {
 	if len(strings.TrimSuffix(line, "\n")) > MaxLineBytes {
 		return ErrLineTooLong
 	}
-	if strings.Contains(line, ":") { // an entry or a comment
+	if strings.IndexByte(line, ':') >= 0 { // an entry or a comment
 		return nil
 	}
 	if _, kind := record.Parse(line); kind == record.Malformed {
@@ -108,14 +108,15 @@ func (f *File) Users() iter.Seq[string] {
 		for _, piece := range f.pieces {
 			n += strings.Count(piece, "\n")
 		}
-		seen := make(map[string]bool, n)
+		seen := make(map[string]struct{}, n)
 		for l := range f.lines() {
 			r, kind := record.Parse(l.text)
-			if kind != record.Entry || seen[r.User] {
+			if kind != record.Entry {
 				continue
 			}
-			seen[r.User] = true
-			if !yield(r.User) {
+			before := len(seen)
+			seen[r.User] = struct{}{}
+			if len(seen) > before && !yield(r.User) {
 				return
 			}
 		}

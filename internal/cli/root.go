@@ -97,12 +97,14 @@ func (p *Program) report(err error) Status {
 	if errors.As(err, &bad) {
 		lines = bad.lines()
 	}
+	var b strings.Builder // written at once: a hint never stands without its error
 	for _, line := range lines {
-		fmt.Fprintf(p.Stderr, "%s: %s\n", name, oneLine(line))
+		fmt.Fprintf(&b, "%s: %s\n", name, oneLine(line))
 	}
 	if e.Hint != "" {
-		fmt.Fprintf(p.Stderr, "  hint: %s\n", oneLine(e.Hint))
+		fmt.Fprintf(&b, "  hint: %s\n", oneLine(e.Hint))
 	}
+	fmt.Fprint(p.Stderr, b.String())
 	return e.Status
 }
 

@@ -81,7 +81,8 @@ func userList(ctx context.Context, p *Program, o listOptions) error {
 	if o.format.value == "name" {
 		for user := range f.Users() {
 			if isWanted(user) {
-				_, _ = out.WriteString(show(user) + "\n") // Flush returns the error
+				_, _ = out.WriteString(show(user)) // Flush returns the error
+				_ = out.WriteByte('\n')
 			}
 		}
 	} else {

@@ -64,10 +64,12 @@ func parseBcrypt(s string) parsed {
 // isExactBcrypt reports whether crypt(3) and Apache accept a hash that the registry accepts.
 func isExactBcrypt(s string) bool {
 	return strings.HasPrefix(s, "$2") && strings.IndexByte("abxy", s[2]) >= 0 && s[3] == '$' &&
-		strings.Trim(s[4:6], "0123456789") == "" && s[6] == '$' &&
+		isDigit(s[4]) && isDigit(s[5]) && s[6] == '$' &&
 		spareBitsClear(bcryptAlphabet, s[:len(s)-bcryptDigestLen], 4) &&
 		spanHash64(s[7:]) == len(s)-7
 }
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
 // spareBitsClear reports whether the low bits of the last character of s, which hold no data, are zero.
 func spareBitsClear(alphabet, s string, bits int) bool {

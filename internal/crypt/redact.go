@@ -14,7 +14,7 @@ var hashLike = regexp.MustCompile(`\$+(2[a-z]?|1|5|6|7|y|gy|sm3|md5|sha1|apr1|ar
 // HoldsHash reports whether a hash, or a part of one that names its scheme, stands anywhere in text. It does not see a
 // hash of DES crypt, which nothing tells from a word.
 func HoldsHash(text string) bool {
-	if !strings.ContainsAny(text, "${") { // nearly every name
+	if !strings.Contains(text, "$") && !strings.Contains(text, "{") { // nearly every name
 		return false
 	}
 	return hashLike.MatchString(strings.ReplaceAll(text, "\x00", "")) // as UTF-16 has NUL bytes between
