@@ -331,6 +331,7 @@ func decodeLine(ctx context.Context, r io.Reader) (line []byte, marked bool, err
 		return nil, false, err
 	}
 	text, err := charset.Decode(raw)
+	defer func() { clear(raw); clear(text) }()
 	if err != nil {
 		return nil, false, fail(exitPassword, "", "%w: it is cut or broken UTF-16", htpasswd.ErrInvalidPassword)
 	}
@@ -345,7 +346,7 @@ func decodeLine(ctx context.Context, r io.Reader) (line []byte, marked bool, err
 		return nil, false, fail(exitPassword, "pipe in the text: [Net.NetworkCredential]::new('', $secure).Password",
 			"%w: it is what PowerShell calls an object that holds one", htpasswd.ErrInvalidPassword)
 	}
-	return text, marked, nil
+	return bytes.Clone(text), marked, nil
 }
 
 // powerShellObjects are what PowerShell makes of a secret that is piped into a

@@ -137,6 +137,7 @@ func userAdd(ctx context.Context, p *Program, o addOptions) error {
 			return p.cannot("add", o.user, o.text, err)
 		}
 		if current {
+			clear(c.password)
 			p.say("%s unchanged in %s", shown(o.user), o.text.Name)
 			return nil
 		}

@@ -204,9 +204,13 @@ func (v userVerify) readPassword(ctx context.Context) ([]byte, error) {
 	return password, nil
 }
 
+// compare compares the password, and overwrites it.
 func (v userVerify) compare(ctx context.Context, entry htpasswd.Entry, password []byte) verdict {
 	scheme := entry.Hash.Scheme()
-	err := interruptible(ctx, func() error { return entry.Hash.Verify(password) })
+	err := interruptible(ctx, func() error {
+		defer clear(password)
+		return entry.Hash.Verify(password)
+	})
 	switch {
 	case errors.Is(err, htpasswd.ErrMismatch):
 		return verdict{wrongPassword, fail(exitMismatch, "", "wrong password for %s", shown(v.user))}

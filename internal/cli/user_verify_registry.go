@@ -110,7 +110,9 @@ func (v userVerify) askRegistry(ctx context.Context, q *registryQuestion, report
 	if err != nil {
 		return err
 	}
-	if found.err == nil && password != nil {
+	if found.err != nil {
+		clear(password)
+	} else if password != nil {
 		if found = v.compare(ctx, entry, password); ctx.Err() != nil {
 			return ctx.Err()
 		}
