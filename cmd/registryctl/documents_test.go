@@ -55,7 +55,7 @@ func TestContributingListsThePackages(t *testing.T) {
 	assert.Equal(t, packages, rows)
 }
 
-// Every test that SECURITY.md names as evidence exists.
+// Whatever the threat model calls impossible is shown by a test, and the test exists.
 func TestSecurityNamesTests(t *testing.T) {
 	var tests strings.Builder
 	for _, file := range goFiles(t) {
@@ -65,9 +65,37 @@ func TestSecurityNamesTests(t *testing.T) {
 			tests.Write(text)
 		}
 	}
-	named := regexp.MustCompile("`((?:Test|Fuzz)[A-Za-z]+)`").FindAllStringSubmatch(document(t, "SECURITY.md"), -1)
-	require.NotEmpty(t, named)
-	for _, m := range named {
-		assert.True(t, strings.Contains(tests.String(), "func "+m[1]+"("), m[1])
+	named := regexp.MustCompile("`(Test[A-Za-z]+|Fuzz[A-Za-z]+)(?:/([a-z_]+))?`")
+	rows := regexp.MustCompile(`(?m)^\| (.+) \| (.+) \| (.+) \|$`).FindAllStringSubmatch(document(t, "SECURITY.md"), -1)
+	require.NotEmpty(t, rows)
+	for _, row := range rows[1:] {
+		for cannot := range strings.SplitSeq(row[3], "; ") {
+			names := named.FindAllStringSubmatch(cannot, -1)
+			assert.NotEmpty(t, names, cannot)
+			for _, m := range names {
+				assert.Contains(t, tests.String(), "func "+m[1]+"(")
+				if m[2] != "" {
+					assert.FileExists(t, filepath.Join(root, "testdata/script", m[2]+".txtar"))
+				}
+			}
+		}
+	}
+}
+
+// No workflow that a pull request starts has a secret, and those that have one wait
+// for a reviewer.
+func TestPullRequestsReachNoSecret(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(root, ".github/workflows/*.yml"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		assert.NotContains(t, string(text), "pull_request_target", file)
+		assert.NotContains(t, string(text), "workflow_run", file)
+		if strings.Contains(string(text), "secrets.") {
+			assert.Contains(t, string(text), "environment: release", file)
+			assert.NotContains(t, string(text), "pull_request", file)
+		}
 	}
 }
