@@ -322,6 +322,26 @@ func TestLockThatIsDeleted(t *testing.T) {
 	}
 }
 
+// An edit in place by another name of the file, as through a mount, has another
+// lock file. It waits all the same, as the file itself is locked, too.
+func TestInPlaceByAnotherName(t *testing.T) {
+	path, other := filepath.Join(t.TempDir(), "file"), filepath.Join(t.TempDir(), "file")
+	write(t, path, "old\n")
+	require.NoError(t, os.Link(path, other))
+	_, err := Update(t.Context(), path, Options{InPlace: true}, func(text string) (io.WriterTo, error) {
+		return writerTo(func(w io.Writer) (int64, error) { // under the lock
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			defer cancel()
+			_, err := Update(ctx, other, Options{InPlace: true}, to("new\n"))
+			assert.ErrorIs(t, err, context.DeadlineExceeded)
+			n, err := io.WriteString(w, text+"mine\n")
+			return int64(n), err
+		}), nil
+	})
+	require.NoError(t, err)
+	assert.Equal(t, "old\nmine\n", contents(t, path))
+}
+
 // What dead runs left behind is removed, and nothing else.
 func TestLeftovers(t *testing.T) {
 	dir := t.TempDir()
