@@ -522,12 +522,12 @@ func (m *model) get() modelFile {
 }
 
 // time returns the time of the file, which a server goes by.
-func (m *model) time() time.Time {
+func (m *model) time() int64 {
 	info, err := os.Stat(m.path("users"))
 	if err != nil {
-		return time.Time{}
+		return 0
 	}
-	return info.ModTime()
+	return info.ModTime().UnixNano()
 }
 
 // A modelRun is what a command did.
