@@ -260,6 +260,41 @@ func TestUpdateEditsOnlyRegularFiles(t *testing.T) {
 }
 
 // A lock that is held makes an Update wait until the context ends, and no reader.
+// The end of its time ends the waits of an edit, but not an edit that has its lock.
+func TestUpdateEndsWhatItHasBegun(t *testing.T) {
+	path := write(t, "elton:x\n")
+	hash := parseHash(t, dockerHash)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	changed, err := FileStore{Path: path}.Update(ctx, func(f *File) error {
+		<-ctx.Done()
+		return f.Add("francis", hash)
+	})
+	require.NoError(t, err)
+	assert.True(t, changed)
+	assert.Equal(t, "elton:x\nfrancis:"+dockerHash+"\n", contents(t, path))
+}
+
+// Where names that differ in case or in their Unicode form lead to one file, they
+// lead to its one lock.
+func TestUpdateByOtherNames(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "Éltons.htpasswd")
+	require.NoError(t, os.WriteFile(path, nil, 0o600))
+	want := ""
+	for _, name := range []string{"éltons.HTPASSWD", "E\u0301ltons.htpasswd"} {
+		other := filepath.Join(filepath.Dir(path), name)
+		if _, err := os.Stat(other); err == nil {
+			require.NoError(t, addTo(t, FileStore{Path: other}, name))
+			want += name + ":" + dockerHash + "\n"
+		}
+	}
+	if want == "" {
+		t.Skip("a file has one name here")
+	}
+	assert.Equal(t, want, contents(t, path))
+	assert.Empty(t, litter(t, path))
+}
+
 func TestUpdateWaitsForTheLock(t *testing.T) {
 	path := write(t, "")
 	h := parseHash(t, dockerHash)

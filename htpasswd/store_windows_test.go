@@ -3,7 +3,9 @@ package htpasswd
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -118,6 +120,56 @@ func TestUpdateUnderASharingReader(t *testing.T) {
 	assert.Empty(t, litter(t, path))
 }
 
+// So it is with the lock and the temporary file, which others look at as well.
+func TestUpdateWaitsForReadersOfItsOwnFiles(t *testing.T) {
+	path := write(t, "elton:x\n")
+	require.NoError(t, addTo(t, FileStore{Path: path}, "first"))
+	closeLock := openAs(t, filepath.Join(filepath.Dir(path), ".htpasswd.lock"), windows.GENERIC_READ, 0)
+	time.AfterFunc(300*time.Millisecond, closeLock)
+	require.NoError(t, addTo(t, FileStore{Path: path}, "second"))
+
+	closeFile := openAs(t, path, windows.GENERIC_READ, windows.FILE_SHARE_READ)
+	added := make(chan error)
+	go func() { added <- addTo(t, FileStore{Path: path}, "third") }()
+	var temporary []string
+	require.Eventually(t, func() bool { temporary = litter(t, path); return len(temporary) == 1 }, 10*time.Second, time.Millisecond)
+	name, err := windows.UTF16PtrFromString(filepath.Join(filepath.Dir(path), temporary[0]))
+	require.NoError(t, err)
+	var h windows.Handle
+	require.Eventually(t, func() bool { // as soon as it is written
+		h, err = windows.CreateFile(name, windows.GENERIC_READ, 0, nil, windows.OPEN_EXISTING, windows.FILE_ATTRIBUTE_NORMAL, 0)
+		return err == nil
+	}, 10*time.Second, time.Millisecond)
+	closeFile()
+	time.AfterFunc(300*time.Millisecond, func() { _ = windows.CloseHandle(h) })
+	require.NoError(t, <-added)
+	assert.Contains(t, contents(t, path), "\nsecond:"+dockerHash+"\nthird:"+dockerHash+"\n")
+	assert.Empty(t, litter(t, path))
+}
+
+// An edit keeps the attributes that say what a file is, and hides its lock.
+func TestUpdateKeepsAttributes(t *testing.T) {
+	attributes := func(path string) uint32 {
+		name, err := windows.UTF16PtrFromString(path)
+		require.NoError(t, err)
+		is, err := windows.GetFileAttributes(name)
+		require.NoError(t, err)
+		return is
+	}
+	for _, attribute := range []uint32{
+		windows.FILE_ATTRIBUTE_HIDDEN, windows.FILE_ATTRIBUTE_SYSTEM, windows.FILE_ATTRIBUTE_ARCHIVE, windows.FILE_ATTRIBUTE_NOT_CONTENT_INDEXED,
+	} {
+		path := write(t, "elton:x\n")
+		name, err := windows.UTF16PtrFromString(path)
+		require.NoError(t, err)
+		require.NoError(t, windows.SetFileAttributes(name, attribute))
+		before := attributes(path)
+		require.NoError(t, addTo(t, FileStore{Path: path}, "francis"))
+		assert.Equal(t, before, attributes(path)&^(windows.FILE_ATTRIBUTE_ARCHIVE&^before), "%#x", attribute)
+		assert.NotZero(t, attributes(filepath.Join(filepath.Dir(path), ".htpasswd.lock"))&windows.FILE_ATTRIBUTE_HIDDEN)
+	}
+}
+
 // One that stays open is left as it is.
 func TestUpdateGivesUpOnAReaderWhoStays(t *testing.T) {
 	path := write(t, "elton:x\n")
@@ -166,4 +218,51 @@ func TestUpdateByEveryName(t *testing.T) {
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	assert.Len(t, entries, 2, "the file and its lock")
+}
+
+// The directory of a file may be a junction, which everybody can make: ours is
+// followed, and that of somebody else is not.
+func TestUpdateThroughAJunction(t *testing.T) {
+	if underWine() {
+		t.Skip("wine 8 makes no junction but says it did")
+	}
+	path := write(t, "elton:x\n")
+	junction := filepath.Join(t.TempDir(), "auth")
+	command := func(name string, args ...string) {
+		if out, err := exec.CommandContext(t.Context(), name, args...).CombinedOutput(); err != nil {
+			t.Skipf("%s: %v: %s", name, err, out)
+		}
+	}
+	command("cmd.exe", "/c", "mklink", "/J", junction, filepath.Dir(path))
+	through := FileStore{Path: filepath.Join(junction, "htpasswd")}
+	require.NoError(t, addTo(t, through, "ours"))
+	assert.Contains(t, contents(t, path), "\nours:")
+
+	const guests = "*S-1-5-32-546"
+	command("icacls.exe", junction, "/setowner", guests, "/L")
+	require.ErrorContains(t, addTo(t, through, "theirs"), "so it is not followed")
+	assert.NotContains(t, contents(t, path), "theirs")
+	assert.Empty(t, litter(t, path))
+}
+
+// A stream of a file is none that could be replaced.
+func TestUpdateRefusesAStream(t *testing.T) {
+	path := write(t, "elton:x\n")
+	require.Error(t, addTo(t, FileStore{Path: path + ":users", Create: true}, "francis"))
+	assert.Equal(t, "elton:x\n", contents(t, path))
+	assert.Empty(t, litter(t, path))
+}
+
+// A path may be longer than the 260 characters that were the limit once.
+func TestUpdateInALongPath(t *testing.T) {
+	if underWine() {
+		t.Skip("wine 8 is a Windows that has the limit")
+	}
+	dir := filepath.Join(t.TempDir(), strings.Repeat("a", 100), strings.Repeat("b", 100), strings.Repeat("c", 100))
+	require.NoError(t, os.MkdirAll(dir, 0o700))
+	store := FileStore{Path: filepath.Join(dir, "htpasswd"), Create: true}
+	require.NoError(t, addTo(t, store, "elton"))
+	require.NoError(t, addTo(t, store, "francis"))
+	assert.Equal(t, "elton:"+dockerHash+"\nfrancis:"+dockerHash+"\n", contents(t, store.Path))
+	assert.Empty(t, litter(t, store.Path))
 }

@@ -42,33 +42,43 @@ type flags struct {
 
 // open returns the Secret that the flags name.
 func (f *flags) open(o cli.OpenOptions) (cli.Text, error) {
-	s := &secret{
-		program: f.program, options: o, force: f.force, fieldManager: f.fieldManager, patience: time.Duration(f.retry),
-		name: withoutKind(cmp.Or(string(f.secret), os.Getenv(secretVariable))),
-		key:  cmp.Or(string(f.key), os.Getenv(keyVariable)),
-	}
-	if f.create {
-		s.creation = &f.creation
-	}
+	name := withoutKind(cmp.Or(string(f.secret), os.Getenv(secretVariable)))
 	switch {
-	case s.name == "":
+	case name == "":
 		return cli.Text{}, cli.Misuse("--secret takes the name of a Secret; so does $"+secretVariable, "--secret is missing")
-	case len(content.IsPathSegmentName(s.name)) > 0:
+	case len(content.IsPathSegmentName(name)) > 0:
 		return cli.Text{}, cli.Misuse("", "--secret takes the name of a Secret and nothing else")
 	case !f.create && (f.creation.kind != "" || len(f.creation.labels) > 0):
 		return cli.Text{}, cli.Misuse("", "--type and --labels go with --create")
 	}
-	config, namespace, err := f.connect()
+	s, err := f.newSecret("", name, o)
 	if err != nil {
 		return cli.Text{}, err
 	}
-	if len(content.IsDNS1123Label(namespace)) > 0 {
-		return cli.Text{}, cli.Misuse("", "--namespace takes the name of a namespace and nothing else")
+	s.key = cmp.Or(string(f.key), os.Getenv(keyVariable))
+	if f.create {
+		s.creation = &f.creation
 	}
-	s.namespace, s.host = namespace, config.Host
+	return cli.Text{Store: s, Name: s.String()}, nil
+}
+
+// newSecret returns a Secret in a namespace, which is that of the flags if it is
+// empty.
+func (f *flags) newSecret(namespace, name string, o cli.OpenOptions) (*secret, error) {
+	config, ofFlags, err := f.connect()
+	if err != nil {
+		return nil, err
+	}
+	if len(content.IsDNS1123Label(ofFlags)) > 0 {
+		return nil, cli.Misuse("", "--namespace takes the name of a namespace and nothing else")
+	}
+	s := &secret{
+		program: f.program, options: o, namespace: cmp.Or(namespace, ofFlags), name: name, host: config.Host,
+		force: f.force, fieldManager: f.fieldManager, patience: time.Duration(f.retry),
+	}
 	s.client, err = newClient(config)
 	s.client.once = o.Access != cli.ToRead // an edit is tried again as a whole
-	return cli.Text{Store: s, Name: s.String()}, err
+	return s, err
 }
 
 // withoutKind takes SECRET/NAME for NAME, as kubectl does.

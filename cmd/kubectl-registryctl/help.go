@@ -48,5 +48,9 @@ as --as, --token or --request-timeout; "kubectl options" lists them.`
 // Parts of the help of commands, and of their hints.
 const (
 	createHelp = "With --create the Secret is created, or the key in it, where it is missing."
-	staleHint  = "the Pod of a registry sees an edit within a minute or two, and never one of a Secret that it mounts by subPath; --wait 90s waits for it"
+	loginHelp  = `With --pull-secret the login is saved for image pulls, in a Secret of the type
+kubernetes.io/dockerconfigjson, which then holds the password. It is created if
+it is missing, and other logins in it stay. A generated password is not printed
+then. The flag may be repeated, for Secrets in several namespaces.`
+	staleHint = "the Pod of a registry sees an edit within a minute or two, and never one of a Secret that it mounts by subPath; --wait 90s waits for it"
 )

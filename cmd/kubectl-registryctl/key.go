@@ -29,6 +29,9 @@ var ownKeys = regexp.MustCompile(`^(kubernetes\.io/(tls|dockerconfigjson|dockerc
 
 // text returns the text and its key. A key that is to be created has none.
 func (s *secret) text(object *unstructured.Unstructured) (key string, text []byte, err error) {
+	if s.forPulls {
+		return s.pullText(object)
+	}
 	if object == nil {
 		return cmp.Or(s.key, defaultKey), nil, nil
 	}
@@ -95,7 +98,7 @@ func mayHoldUsers(key string, text []byte) bool {
 	f, _ := htpasswd.Parse(text)
 	empty := true
 	for entry := range f.All() {
-		if entry.Hash.Scheme() != "" {
+		if _, disabled := entry.Hash.Disabled(); disabled || entry.Hash.Scheme() != "" {
 			return true
 		}
 		empty = false

@@ -46,6 +46,7 @@ func newProgram() *cli.Program {
 		Exit:         exitHelp,
 		ExampleFlags: "--secret registry-auth",
 		CreateHelp:   createHelp,
+		LoginHelp:    loginHelp,
 		StaleHint:    staleHint,
 		Subcommands: func(p *cli.Program) []*cobra.Command {
 			return append(cli.UserCommands(p), cli.NewCheck(p))
@@ -53,6 +54,7 @@ func newProgram() *cli.Program {
 		Flags:        f.register,
 		CreateFlags:  f.registerCreate,
 		EditFlags:    f.registerEdit,
+		LoginFlags:   f.registerLogin,
 		Manifests:    manifests,
 		ServerDryRun: true,
 		HintFlags:    []string{"namespace", "context", "kubeconfig", "secret", "key"},

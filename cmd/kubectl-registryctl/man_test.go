@@ -20,7 +20,7 @@ func TestManPages(t *testing.T) {
 	require.NoError(t, man.Write(root, dir))
 	pages, err := filepath.Glob(filepath.Join(dir, "kubectl-registryctl*.1"))
 	require.NoError(t, err)
-	assert.Len(t, pages, 1+len(root.Commands()))
+	assert.Len(t, pages, len(root.Commands())) // one of the program itself, and none of help
 	for _, page := range pages {
 		cmd := exec.Command("man", "--warnings=w", "--local-file", page)
 		cmd.Env = append(cmd.Environ(), "LC_ALL=C.UTF-8", "MANWIDTH=80")

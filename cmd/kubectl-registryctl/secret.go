@@ -31,6 +31,7 @@ type secret struct {
 	host    string // of the API server, for messages
 
 	namespace, name string
+	forPulls        bool      // it holds a login and no users
 	key             string    // empty if it is to be guessed
 	force           bool      // edit a text in which there are no users
 	creation        *creation // nil if what is missing is not to be created

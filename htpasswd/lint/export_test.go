@@ -2,7 +2,7 @@ package lint
 
 import "github.com/registryctl/registryctl/internal/charset"
 
-// Listed returns the names of those who are listed, with the numbers of their
+// Listed returns the names of those who are listed and not disabled, with the numbers of their
 // lines, for the test that compares the findings with what the servers do.
 func Listed(text []byte) map[string][]int {
 	names := make(map[string][]int)
@@ -10,7 +10,7 @@ func Listed(text []byte) map[string][]int {
 		return names // which no server reads
 	}
 	for p := range pieces(string(text)) {
-		if p.isListed() {
+		if p.isListed() && !isDisabled(p.hash) {
 			names[p.name] = append(names[p.name], p.line)
 		}
 	}

@@ -168,23 +168,23 @@ func (x *fixer) split(text string) {
 
 // add adds a piece of a line as a line of its own.
 func (x *fixer) add(p piece, ending string) {
-	user := crypt.Redact(p.name)
+	user := crypt.Quote(crypt.Redact(p.name))
 	_, isEffective := x.effective[p.name]
 	switch {
 	case p.kind == record.Comment:
 	case p.inComment:
 		if p.kind == record.Entry {
-			x.did(IgnoredRecord, p.line, "record of user %q in a comment kept as a comment", user)
+			x.did(IgnoredRecord, p.line, "record of user %s in a comment kept as a comment", user)
 		}
 		p.text = commentMark + p.text
 	case p.kind == record.Malformed:
 		x.did(NoColon, p.line, "made a comment")
 		p.text = commentMark + p.text
 	case p.hidden != "" && isEffective:
-		x.did(IgnoredRecord, p.line, "record of user %q made a comment, as line %d counts", user, x.effective[p.name].line)
+		x.did(IgnoredRecord, p.line, "record of user %s made a comment, as line %d counts", user, x.effective[p.name].line)
 		p.text = commentMark + p.text
 	case p.hidden != "":
-		x.did(p.hidden, p.line, "line ending added before user %q", user)
+		x.did(p.hidden, p.line, "line ending added before user %s", user)
 		x.repair(&p)
 	default:
 		x.repair(&p)
@@ -199,10 +199,10 @@ func (x *fixer) repair(p *piece) {
 	head := p.text[:strings.IndexByte(p.text, ':')+1]
 	hash := strings.TrimLeftFunc(p.hash, unicode.IsSpace)
 	if hash != p.hash {
-		x.did(BlankBeforeHash, p.line, "whitespace before the hash of user %q removed", crypt.Redact(p.name))
+		x.did(BlankBeforeHash, p.line, "whitespace before the hash of user %s removed", crypt.Quote(crypt.Redact(p.name)))
 	}
 	if to, kind := repaired(hash); kind != "" {
-		x.did(kind, p.line, "quotes or escapes removed from the hash of user %q", crypt.Redact(p.name))
+		x.did(kind, p.line, "quotes or escapes removed from the hash of user %s", crypt.Quote(crypt.Redact(p.name)))
 		hash = to
 	}
 	if hash != p.hash {
@@ -248,7 +248,7 @@ func (x *fixer) dedupe() {
 			counts = max(x.lines[last[rec.User]].number, x.effective[rec.User].line)
 		}
 		if kind == record.Entry && (last[rec.User] != i || counts > l.number) {
-			x.did(Duplicate, l.number, "line of user %q removed, as line %d counts", crypt.Redact(rec.User), counts)
+			x.did(Duplicate, l.number, "line of user %s removed, as line %d counts", crypt.Quote(crypt.Redact(rec.User)), counts)
 			continue
 		}
 		kept = append(kept, l)

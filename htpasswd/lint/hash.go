@@ -15,7 +15,13 @@ import (
 // not say; [Check] does.
 func Problem(e htpasswd.Entry, server Server) string {
 	hash := e.Hash.Encoded()
+	if isDisabled(hash) {
+		return "disabled"
+	}
 	c := checker{server: server}
+	if e.Line == 1 && strings.HasPrefix(e.User, byteOrderMark) {
+		c.add(BOM, place{})
+	}
 	switch server {
 	case Nginx:
 		hash = until(hash, "\r:\x00")
@@ -56,6 +62,16 @@ func (c *checker) hash(at place, hash string) {
 		}
 	}
 }
+
+// isDisabled reports whether a hash is that of a disabled user: with a mark before
+// it, or the mark alone. No server accepts it.
+func isDisabled(hash string) bool {
+	before, ok := strings.CutPrefix(hash, disabledMark)
+	scheme, _ := crypt.Scan(before)
+	return ok && (until(before, ":") == "" || scheme != "")
+}
+
+const disabledMark = "!"
 
 // slowCost is the highest cost at which a push is still quick: each of its
 // dozens of requests pays for one hash.

@@ -6,7 +6,7 @@ type Kind string
 // The kinds of findings. What one means at a server, a Finding says. The last
 // three are about the file and not about its text: [CheckMode] finds them.
 const (
-	NoUsers          Kind = "no-users"                       // no line but empty ones and comments
+	NoUsers          Kind = "no-users"                       // no line but empty ones, comments and disabled users
 	NotHtpasswd      Kind = "not-htpasswd"                   // another kind of file: no line holds a hash
 	UTF16            Kind = "utf-16"                         // the whole text is UTF-16
 	MixedUTF16       Kind = "mixed-utf-16"                   // the text starts as UTF-16 and holds records in ASCII
@@ -88,7 +88,7 @@ var kinds = map[Kind]struct {
 	hint   string
 	remedy Remedy
 }{
-	NoUsers:     {"no users", everywhere(SeverityError, "the server lets nobody in"), "add a user", RemedyNone},
+	NoUsers:     {"no users%s", everywhere(SeverityError, "the server lets nobody in"), "add a user, or enable one", RemedyNone},
 	NotHtpasswd: {"no line holds a user and a hash", everywhere(SeverityError, "this is not an htpasswd file"), "name the right file", RemedyNone},
 	UTF16: {"the file is UTF-16, as Windows PowerShell 5.1 writes it with > and Out-File",
 		everywhere(SeverityError, "the server finds no user in it"), fixIt, RemedyFix},
@@ -130,7 +130,7 @@ var kinds = map[Kind]struct {
 	NULInName: {"a NUL byte in the name", effects{
 		Apache: {SeverityError, "Apache httpd ends the line there"},
 	}, removeUser, RemedyRemove},
-	Twin: {"the name differs from that of user %q only in case or in Unicode normalisation",
+	Twin: {"the name differs from that of user %s only in case or in Unicode normalisation",
 		everywhere(SeverityWarning, "they are two users"), "remove one of them", RemedyRemove},
 	DockerUser: {"the registry created this user when it found no file", effects{
 		Registry: {SeverityWarning, "the password is in its log"},

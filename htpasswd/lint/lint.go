@@ -173,7 +173,7 @@ func (c *checker) check(text string) {
 	}
 	switch c.contents(text) {
 	case hasNothing:
-		c.add(NoUsers, place{})
+		c.add(NoUsers, place{}, "")
 	case hasOther:
 		c.add(NotHtpasswd, place{})
 		return
@@ -191,12 +191,13 @@ func (c *checker) check(text string) {
 	}
 }
 
-// users looks at each user who is listed.
+// users looks at each user who is listed, and not disabled.
 func (c *checker) users(text string) {
 	effective := c.effective(text)
 	c.folded = make(map[string]string)
 	entries := reader{server: c.server, rest: text}
 	var read entry
+	listed, disabled := 0, 0
 	for p := range pieces(text) {
 		if c.ended() {
 			return
@@ -207,10 +208,15 @@ func (c *checker) users(text string) {
 		if !p.isListed() {
 			continue
 		}
+		listed++
 		switch line, ok := effective[p.name]; {
 		case ok && line == p.line && p.hidden == "":
 			for more := true; read.line < line && more; {
 				read, more = entries.next()
+			}
+			if isDisabled(read.hash) {
+				disabled++
+				continue
 			}
 			c.name(p, effective)
 			c.hash(p.at(), read.hash)
@@ -221,6 +227,9 @@ func (c *checker) users(text string) {
 		default:
 			c.add(p.whyNot(c.server), p.at())
 		}
+	}
+	if disabled > 0 && disabled == listed {
+		c.add(NoUsers, place{}, " who are not disabled")
 	}
 }
 

@@ -53,7 +53,7 @@ func (c *checker) twin(p piece, effective map[string]int) {
 		other, ok = folded, true
 	}
 	if ok {
-		c.add(Twin, p.at(), crypt.Redact(other))
+		c.add(Twin, p.at(), crypt.Quote(crypt.Redact(other)))
 		return
 	}
 	c.folded[folded] = p.name

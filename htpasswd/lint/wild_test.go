@@ -2,143 +2,144 @@ package lint_test
 
 import (
 	"flag"
-	"fmt"
+	"maps"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/registryctl/registryctl/internal/testserver"
+	"github.com/registryctl/registryctl/testdata/wild"
 )
 
-const (
-	wild        = "../../testdata/wild"
-	answersFile = wild + "/answers.tsv"
-)
+var update = flag.Bool("update", false, "write what the servers answer to testdata/wild/verdicts.tsv")
 
-var update = flag.Bool("update", false, "write what the servers answer to "+answersFile)
-
-// servers are the programs that answered, in the order of their columns.
-var servers = [...]string{"docker-registry", "registry", "nginx", "apache2"}
-
-// An answer is a line of answers.tsv, which says itself what it holds.
-type answer struct {
-	file, user, password string
-	status               [len(servers)]int
+// servers are the programs that are asked, in the order of their rows.
+var servers = [...]server{
+	{"docker-registry", "distribution", "--version"},
+	{"registry", "distribution", "--version"},
+	{"nginx", "nginx", "-v"},
+	{"apache2", "apache", "-v"},
 }
 
-// readAnswers also returns the lines that it found the answers on.
-func readAnswers(t testing.TB) (answers []answer, lines []string) {
+// A server is a program that is asked.
+type server struct {
+	program, name string // name: that in the table
+	versionFlag   string
+}
+
+var version = regexp.MustCompile(`[0-9]+\.[0-9]+\.[0-9]+`)
+
+func (s server) versionOf(t *testing.T) string {
 	t.Helper()
-	text, err := os.ReadFile(answersFile)
+	out, err := exec.Command(s.program, s.versionFlag).CombinedOutput()
 	require.NoError(t, err)
-	lines = strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
-	for i, line := range lines {
-		if line == "" || strings.HasPrefix(line, "#") {
-			continue
-		}
-		at := fmt.Sprintf("%s:%d", answersFile, i+1)
-		f := strings.Split(line, "\t")
-		require.Len(t, f, 3+len(servers), at)
-		a := answer{file: f[0], user: unquote(t, f[1]), password: unquote(t, f[2])}
-		for j, s := range f[3:] {
-			a.status[j], err = strconv.Atoi(s)
-			require.NoError(t, err, at)
-		}
-		answers = append(answers, a)
-	}
-	return answers, lines
+	return string(version.Find(out))
 }
 
-func unquote(t testing.TB, s string) string {
+func needServers(t *testing.T) {
 	t.Helper()
-	if !strings.HasPrefix(s, `"`) {
-		return s
+	for _, s := range servers {
+		testserver.Need(t, s.program)
 	}
-	u, err := strconv.Unquote(s)
-	require.NoError(t, err, s)
-	return u
+}
+
+// A question is a line to log in with, by a file.
+type question struct{ file, user, password string }
+
+// questions are those of the table, each once.
+func questions() (list []question) {
+	seen := make(map[question]bool)
+	for v := range wild.Verdicts() {
+		if q := (question{v.File, v.User, v.Password}); !seen[q] {
+			seen[q] = true
+			list = append(list, q)
+		}
+	}
+	return list
 }
 
 func readWild(t testing.TB, file string) []byte {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(wild, file))
+	text, err := wild.Files.ReadFile(file)
 	require.NoError(t, err)
 	return text
 }
 
-// Every file is in the table, under a comment that says where such a file comes
-// from, and is asked for a user that it does not list.
+// Every file has an origin and is asked for a user that it does not list, and every
+// row of the table is about a file.
 func TestWildTable(t *testing.T) {
-	answers, lines := readAnswers(t)
 	asked := map[string][]string{}
-	for _, a := range answers {
-		assert.True(t, utf8.ValidString(a.file))
-		asked[a.file] = append(asked[a.file], a.user)
+	for v := range wild.Verdicts() {
+		asked[v.File] = append(asked[v.File], v.User)
 	}
-	files, err := filepath.Glob(wild + "/*.htpasswd")
+	origins := maps.Collect(wild.Origins())
+	files, err := wild.Files.ReadDir(".")
 	require.NoError(t, err)
-	for _, path := range files {
-		file := filepath.Base(path)
-		assert.Contains(t, asked[file], "absent", file)
-		assert.True(t, slices.ContainsFunc(lines, func(line string) bool {
-			return strings.HasPrefix(line, "# "+file+": ")
-		}), "no comment about %s", file)
-		delete(asked, file)
+	for _, file := range files {
+		assert.Contains(t, asked[file.Name()], "absent", file)
+		assert.NotEmpty(t, origins[file.Name()], file)
+		delete(asked, file.Name())
 	}
 	assert.Empty(t, asked, "in the table only")
+	assert.Len(t, origins, len(files))
 }
 
 // The real servers still answer what the table says.
 func TestWild(t *testing.T) {
-	testserver.Need(t, servers[:]...)
+	needServers(t)
 	file := newSharedFile(t)
 	login := startServers(t, file.path)
-	answers, lines := readAnswers(t)
-
-	got := make([][len(servers)]int, len(answers))
-	for i, a := range answers {
+	known := make(map[wild.Verdict]bool)
+	others := "" // rows of servers that are not asked here
+	for v := range wild.Verdicts() {
+		known[v] = true
+		if !slices.ContainsFunc(servers[:], func(s server) bool { return s.name == v.Server }) {
+			others += row(v)
+		}
+	}
+	var versions [len(servers)]string
+	for i, s := range servers {
+		versions[i] = s.versionOf(t)
+	}
+	table := "file\tserver\tversion\tuser\tpassword\tverdict\n"
+	for _, q := range questions() {
 		// Anew for each question: a registry that has refused a file once goes
 		// on with what it knew before, until the mtime changes.
-		file.write(t, readWild(t, a.file), 0o644)
-		for j := range servers {
-			got[i][j] = login[j](t, a.user, a.password)
-		}
-		if !*update {
-			for j, server := range servers {
-				assert.Equal(t, a.status[j], got[i][j], "%s: %s lets %q in with %q", a.file, server, a.user, a.password)
+		file.write(t, readWild(t, q.file), 0o644)
+		for i, s := range servers {
+			v := wild.Verdict{
+				File: q.file, Server: s.name, Version: versions[i], User: q.user, Password: q.password,
+				In: login[i](t, q.user, q.password) == http.StatusOK,
 			}
+			table += row(v)
+			opposite := v
+			opposite.In = !v.In
+			assert.False(t, !*update && known[opposite], "%s: %s lets %q in with %q: %t", q.file, s.name, q.user, q.password, v.In)
 		}
 	}
-	if !*update {
-		return
+	if *update {
+		require.NoError(t, os.WriteFile("../../testdata/wild/verdicts.tsv", []byte(table+others), 0o644))
 	}
-	for i, line := range lines {
-		if line == "" || strings.HasPrefix(line, "#") {
-			continue
-		}
-		f := strings.Split(line, "\t")[:3]
-		for _, status := range got[0] {
-			f = append(f, strconv.Itoa(status))
-		}
-		lines[i] = strings.Join(f, "\t")
-		got = got[1:]
-	}
-	require.NoError(t, os.WriteFile(answersFile, []byte(strings.Join(lines, "\n")+"\n"), 0o644))
+}
+
+func row(v wild.Verdict) string {
+	verdict := map[bool]string{true: "in", false: "out"}[v.In]
+	return strings.Join([]string{v.File, v.Server, v.Version, wild.Encode(v.User), wild.Encode(v.Password), verdict}, "\t") + "\n"
 }
 
 // What the servers make of a file that is right and that they cannot read. They
 // run as root here, but the workers of nginx and of Apache httpd do not.
 func TestUnreadable(t *testing.T) {
-	testserver.Need(t, servers[:]...)
+	needServers(t)
 	if os.Geteuid() != 0 {
 		t.Skip("needs root, so that a worker is another user")
 	}
@@ -169,11 +170,11 @@ func TestUnreadable(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			file.write(t, text, 0o644)
 			for j := range servers { // who have read it
-				require.Equal(t, http.StatusOK, login[j](t, "elton", "d0cker"), servers[j])
+				require.Equal(t, http.StatusOK, login[j](t, "elton", "d0cker"), servers[j].program)
 			}
 			tt.spoil(t)
 			for j, server := range servers {
-				assert.Equal(t, tt.want[j], login[j](t, "elton", "d0cker"), server)
+				assert.Equal(t, tt.want[j], login[j](t, "elton", "d0cker"), server.program)
 			}
 		})
 	}
@@ -183,14 +184,14 @@ func TestUnreadable(t *testing.T) {
 // each, in the order of servers.
 func startServers(t *testing.T, file string) (login [len(servers)]func(t testing.TB, user, password string) int) {
 	t.Helper()
-	for i, program := range servers {
-		switch program {
+	for i, s := range servers {
+		switch s.program {
 		case "nginx":
 			login[i] = testserver.StartNginx(t, file).Login
 		case "apache2":
 			login[i] = testserver.StartApache(t, file).Login
 		default:
-			login[i] = testserver.StartRegistry(t, program, testserver.RegistryConfig{Htpasswd: file}).Login
+			login[i] = testserver.StartRegistry(t, s.program, testserver.RegistryConfig{Htpasswd: file}).Login
 		}
 	}
 	return login

@@ -98,8 +98,8 @@ var (
 // once, or nil if nothing is to be changed. It may be called more than once, each time with the text as it is
 // then. If it returns an error, so does Update, and the file stays as it was.
 //
-// The context is looked at first, ends the wait for the lock and for programs
-// that have the file open, and is looked at once more before anything is written.
+// The context is looked at first, and ends the wait for the lock and for programs
+// that have the file open. If it is canceled, nothing is written any more.
 // After any error but [ErrNotDurable] the file is as it was, and nothing is left
 // beside it but the lock file. Where the system has no lock, an edit that would
 // change the file returns [errors.ErrUnsupported].
@@ -237,7 +237,7 @@ func (u *update) locked(ctx context.Context, first *revision) (changed bool, err
 	if r.text == nil {
 		return false, nil
 	}
-	if err := ctx.Err(); err != nil {
+	if err := canceled(ctx); err != nil {
 		return false, err
 	}
 	if u.InPlace && r.from.info != nil {
@@ -246,6 +246,15 @@ func (u *update) locked(ctx context.Context, first *revision) (changed bool, err
 		err = u.replace(ctx, r, lock)
 	}
 	return err == nil || errors.Is(err, ErrNotDurable), err
+}
+
+// canceled returns the error of a context that was canceled. One whose time is over
+// ends the waits of an edit, and not the edit.
+func canceled(ctx context.Context) error {
+	if err := ctx.Err(); errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
 }
 
 // callEdit is what isNested looks for.

@@ -197,11 +197,7 @@ func (u *update) openLock(ctx context.Context, name string) (*os.File, error) {
 }
 
 func (u *update) createLock(ctx context.Context, name string, data fs.FileInfo, mode fs.FileMode) (*os.File, error) {
-	var f *os.File
-	err := retry(ctx, func() (err error) {
-		f, err = u.dir.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-		return err
-	})
+	f, err := u.createFile(ctx, name)
 	if errors.Is(err, fs.ErrExist) {
 		return nil, errLost
 	}

@@ -13,31 +13,38 @@ import (
 // In some directories a file has many: in any case, in several Unicode forms, or
 // short. All must lead to one lock.
 func trueName(ctx context.Context, dir *os.Root, name string) (string, error) {
-	info, err := lstat(ctx, dir, name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return name, nil
+	for range maxLost {
+		info, err := lstat(ctx, dir, name)
+		if errors.Is(err, fs.ErrNotExist) {
+			return name, nil
+		}
+		if err != nil {
+			return "", &fs.PathError{Op: "open", Path: (&target{dir: dir}).beside(name), Err: cause(err)}
+		}
+		names, err := list(dir)
+		if err != nil {
+			return "", &fs.PathError{Op: "read", Path: dir.Name(), Err: cause(err)}
+		}
+		if slices.Contains(names, name) {
+			return name, nil
+		}
+		names = slices.DeleteFunc(names, func(n string) bool {
+			other, err := dir.Lstat(n)
+			return err != nil || !os.SameFile(info, other)
+		})
+		if i := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, name) }); i >= 0 {
+			return names[i], nil
+		}
+		if len(names) > 0 {
+			return slices.Min(names), nil
+		}
+		// It may have been replaced meanwhile.
+		now, err := lstat(ctx, dir, name)
+		if err == nil && os.SameFile(info, now) {
+			return name, nil
+		}
 	}
-	if err != nil {
-		return "", &fs.PathError{Op: "open", Path: (&target{dir: dir}).beside(name), Err: cause(err)}
-	}
-	names, err := list(dir)
-	if err != nil {
-		return "", &fs.PathError{Op: "read", Path: dir.Name(), Err: cause(err)}
-	}
-	if slices.Contains(names, name) {
-		return name, nil
-	}
-	names = slices.DeleteFunc(names, func(n string) bool {
-		other, err := dir.Lstat(n)
-		return err != nil || !os.SameFile(info, other)
-	})
-	if len(names) == 0 {
-		return name, nil
-	}
-	if i := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, name) }); i >= 0 {
-		return names[i], nil
-	}
-	return slices.Min(names), nil
+	return "", &fs.PathError{Op: "open", Path: (&target{dir: dir}).beside(name), Err: ErrConflict}
 }
 
 // newTarget is the file with that name in dir, which it closes on an error.

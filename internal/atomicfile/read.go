@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 )
 
 // Read returns what the file at path holds, be it a regular file or not. It
@@ -75,6 +76,9 @@ func readAll(f *os.File) (*snapshot, error) {
 	before, err := f.Stat()
 	if err != nil {
 		return nil, err
+	}
+	if before.IsDir() { // Windows would speak of a function
+		return nil, &fs.PathError{Op: "read", Path: f.Name(), Err: syscall.EISDIR}
 	}
 	var text strings.Builder
 	if before.Mode().IsRegular() {

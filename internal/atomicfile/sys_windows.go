@@ -1,6 +1,7 @@
 package atomicfile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -201,7 +202,7 @@ func retry(ctx context.Context, op func() error) error {
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return cmp.Or(canceled(ctx), err) // what was waited for
 		case <-time.After(time.Millisecond):
 		}
 	}

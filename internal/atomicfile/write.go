@@ -25,7 +25,7 @@ func (u *update) replace(ctx context.Context, r *revision, lock *fileLock) (err 
 	}
 	defer dir.Close()
 	name := u.sibling("." + strings.ToLower(rand.Text()) + temporarySuffix)
-	f, err := u.dir.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := u.createFile(ctx, name)
 	if err != nil {
 		return &fs.PathError{Op: "create a file in", Path: u.dir.Name(), Err: cause(err)}
 	}
@@ -33,7 +33,7 @@ func (u *update) replace(ctx context.Context, r *revision, lock *fileLock) (err 
 	defer func() {
 		if !renamed {
 			_ = f.Close() // a second time, mostly
-			_ = remove(u.dir, name)
+			_ = retry(ctx, func() error { return remove(u.dir, name) })
 		}
 	}()
 
@@ -75,6 +75,15 @@ func (u *update) replace(ctx context.Context, r *revision, lock *fileLock) (err 
 	return nil
 }
 
+// createFile creates a file of ours beside the data file.
+func (u *update) createFile(ctx context.Context, name string) (f *os.File, err error) {
+	err = retry(ctx, func() error {
+		f, err = u.dir.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+		return err
+	})
+	return f, err
+}
+
 // setAttributes gives the new file f the attributes of the old one.
 func (u *update) setAttributes(ctx context.Context, f *os.File, from *snapshot) error {
 	mode := u.Mode
@@ -103,7 +112,7 @@ func (u *update) mayWrite(ctx context.Context, r *revision, lock *fileLock) erro
 	if err := lock.holds(); err != nil {
 		return err
 	}
-	return ctx.Err()
+	return canceled(ctx)
 }
 
 // removeTemporaries removes the temporary files of other runs. They are dead, or

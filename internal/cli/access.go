@@ -41,7 +41,7 @@ between two slashes, and ** for any number of path components: labs/** is every
 repository below labs, but not labs itself.
 
 Without the file, everyone who has logged in may do everything.`,
-		Example: `  registryctl access grant francis pull 'labs/**'
+		Example: `  registryctl access grant francis pull "labs/**"
   registryctl access test francis push labs/app`,
 	}
 	cmd.AddCommand(newAccessGrant(p), newAccessRevoke(p), newAccessList(p), newAccessTest(p))

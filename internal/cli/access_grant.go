@@ -32,9 +32,9 @@ granted; a warning names each user who now has no rights.
 
 Quote * and **, which a shell would expand. --user names a user whose name is *
 or begins with @.`,
-		Example: `  registryctl access grant francis pull 'labs/**'
-  registryctl access grant '*' pull public/hello # also without a login
-  registryctl access grant elton all '**'        # delete and the catalog too`,
+		Example: `  registryctl access grant francis pull "labs/**"
+  registryctl access grant "*" pull public/hello # also without a login
+  registryctl access grant elton all "**"        # delete and the catalog too`,
 		Annotations: exits("2  the action or a repository is refused\n6  the group is not defined\n7  the access file is malformed"),
 	}
 	o.register(cmd, p, accessGrant)
@@ -103,9 +103,9 @@ func warnOfGrant(ctx context.Context, p *Program, o grantOptions, created bool, 
 	if !created {
 		return
 	}
-	without := 0
+	without, disabled := 0, disabledUsers(users)
 	for name := range users.Users() {
-		if rights.Any(name) {
+		if rights.Any(name) || disabled[name] {
 			continue
 		}
 		if without++; without > most {

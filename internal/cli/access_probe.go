@@ -19,10 +19,10 @@ func newAccessTest(p *Program) *cobra.Command {
 		Short:      "Test whether a user may do an action",
 		SuggestFor: []string{"check", "can"},
 		Long: `Test whether a user may do an action in a repository, and print the line that
-allows it. * as the user is somebody without a login; all on '**' is the
+allows it. * as the user is somebody without a login; all on "**" is the
 catalog.`,
 		Example: `  registryctl access test francis push labs/app
-  registryctl access test '*' pull public/hello`,
+  registryctl access test "*" pull public/hello`,
 		Annotations: exits("3  the user may not\n6  there is no such user\n7  the access file is malformed"),
 	}
 	o.register(cmd, p, accessTest)
@@ -43,8 +43,12 @@ func accessTest(ctx context.Context, p *Program, o grantOptions) error {
 		if f == nil {
 			return err
 		}
-		if _, ok := f.Lookup(user); !ok {
+		e, ok := f.Lookup(user)
+		if !ok {
 			return p.cannot("test", user, o.rights.users, htpasswd.ErrUserNotFound)
+		}
+		if _, disabled := e.Hash.Disabled(); disabled {
+			p.warn("%s is disabled, and gets no token: %s", shown(user), p.userCommand("enable", user))
 		}
 	}
 	f, err := o.rights.read()

@@ -19,7 +19,7 @@ func newAccessRevoke(p *Program) *cobra.Command {
 user and action, or nothing at all if one is in none of them. What other lines
 allow stays allowed, and a warning says so. A token that a client has already is
 good until it ends, after 5 minutes unless the server was told otherwise.`,
-		Example:     "  registryctl access revoke francis pull 'labs/**'",
+		Example:     `  registryctl access revoke francis pull "labs/**"`,
 		Annotations: exits("6  there is no such grant\n7  the access file is malformed"),
 	}
 	o.register(cmd, p, accessRevoke)

@@ -122,9 +122,9 @@ func findingsOfGrants(p *Program, flag pathFlag, t Text, users *htpasswd.File) [
 	for _, problem := range f.Problems(exists) {
 		findings = append(findings, grantFinding{"warning", r.Path, problem.Line, crypt.Redact(problem.User), problem.Message})
 	}
-	rights := f.Rights()
+	rights, disabled := f.Rights(), disabledUsers(users)
 	for user := range users.Users() {
-		if !rights.Any(user) {
+		if !rights.Any(user) && !disabled[user] {
 			findings = append(findings, grantFinding{"warning", r.Path, 0, crypt.Redact(user), "the user has no rights"})
 		}
 	}

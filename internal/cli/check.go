@@ -35,7 +35,8 @@ func NewCheck(p *Program) *cobra.Command {
 		Use:   "check",
 		Short: "Check the file for problems",
 		Long: `Check the file for problems with the registry, nginx or Apache httpd. Prints one
-finding per line. An error means that a listed user cannot log in.
+finding per line. An error means that a listed user cannot log in. There is none
+for a disabled user.
 
 --fix makes the file right for the registry where that is unambiguous: UTF-16
 and byte order marks, lone carriage returns, records without a line ending
@@ -99,9 +100,12 @@ func newFileCheck(p *Program) *cobra.Command {
 		case len(args) == 0:
 			return nil
 		case len(args) > 1 || cmd.Flags().Changed("file"):
-			return Misuse("", "%s takes one file", cmd.CommandPath())
+			return Misuse("put a path with blanks in quotes", "%s takes one file", cmd.CommandPath())
 		}
-		return cmd.Flags().Set("file", args[0])
+		if err := cmd.Flags().Set("file", args[0]); err != nil {
+			return p.flagError(cmd, err)
+		}
+		return nil
 	}
 	return cmd
 }
@@ -112,6 +116,8 @@ type checkReport struct {
 	Findings []lint.Finding `json:"findings"`
 	Changes  []lint.Change  `json:"changes"` // what --fix did, or would do
 	Grants   []grantFinding `json:"grants"`
+
+	disabled int // users
 }
 
 func check(ctx context.Context, p *Program, o checkOptions) error {
@@ -148,6 +154,7 @@ func check(ctx context.Context, p *Program, o checkOptions) error {
 	}
 	if users, _ := htpasswd.Parse(text); users != nil {
 		report.Grants = findingsOfGrants(p, o.access, o.text, users)
+		report.disabled = len(disabledUsers(users))
 	}
 	if err := o.write(p, report); err != nil {
 		return err
@@ -288,7 +295,11 @@ func verdictOf(p *Program, o checkOptions, r checkReport) error {
 	if failures > 0 || o.strict && warnings > 0 {
 		return fail(exitFormat, hint, "%s: %s and %s%s", r.File, counted(failures, "error"), counted(warnings, "warning"), note)
 	}
-	p.say("%s: every listed user can log in; %s%s", r.File, counted(warnings, "warning"), note)
+	except := ""
+	if r.disabled > 0 {
+		except = fmt.Sprintf(", except %d disabled", r.disabled)
+	}
+	p.say("%s: every listed user can log in%s; %s%s", r.File, except, counted(warnings, "warning"), note)
 	return nil
 }
 

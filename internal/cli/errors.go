@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strconv"
 	"strings"
 	"syscall"
 	"unicode"
@@ -148,9 +147,9 @@ func shown(name string) string {
 	case crypt.HoldsHash(before):
 		return crypt.Hidden
 	case cut:
-		return strconv.Quote(before) + "..."
+		return crypt.Quote(before) + "..."
 	}
-	return strconv.Quote(name)
+	return crypt.Quote(name)
 }
 
 // oneLine keeps a file's name, say, from breaking a message or faking another.
@@ -183,6 +182,9 @@ func (p *Program) flagError(cmd *cobra.Command, err error) error {
 		missing *pflag.ValueRequiredError
 		problem flagProblem
 	)
+	if errors.Is(err, quotedPath) {
+		hint = `leave off the last backslash: it makes the " behind it a part of the path`
+	}
 	switch {
 	case errors.As(err, &unknown):
 		return unknownFlag(cmd, hint, unknown)
@@ -245,7 +247,7 @@ func isNear(a, b string) bool {
 // noOperands is for a command that takes flags only.
 func noOperands(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return Misuse(cmd.CommandPath()+" --help lists the flags", "%s takes no arguments", cmd.CommandPath())
+		return Misuse(strayHint(cmd, args, cmd.CommandPath()+" --help lists the flags"), "%s takes no arguments", cmd.CommandPath())
 	}
 	return nil
 }
@@ -259,10 +261,18 @@ func operands(names ...string) cobra.PositionalArgs {
 		case len(args) < len(names):
 			return Misuse(cmd.CommandPath()+" --help shows an example", "%s is missing", strings.TrimSuffix(names[len(args)], "..."))
 		case len(args) > len(names) && !strings.HasSuffix(last, "..."):
-			return Misuse(noPasswordArgument, "too many arguments: %s takes %s only", cmd.CommandPath(), strings.Join(names, " "))
+			return Misuse(strayHint(cmd, args[len(names):], noPasswordArgument), "too many arguments: %s takes %s only", cmd.CommandPath(), strings.Join(names, " "))
 		}
 		return nil
 	}
+}
+
+// strayHint is the hint for arguments too many, which may be the rest of a path.
+func strayHint(cmd *cobra.Command, stray []string, hint string) string {
+	if cmd.Flags().Changed("file") && strings.ContainsAny(strings.Join(stray, ""), `/\`) {
+		return `put a path with blanks in quotes: -f "my files/registry.htpasswd"`
+	}
+	return hint
 }
 
 // exclusive refuses flags that exclude each other.

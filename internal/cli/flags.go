@@ -26,9 +26,30 @@ func (p *pathFlag) Type() string   { return "path" }
 
 func (p *pathFlag) Set(s string) error {
 	if s == "" {
-		return flagProblem("needs a value, and got an empty one")
+		return emptyValue
 	}
-	*p = pathFlag(s)
+	path, err := systemPath(s)
+	*p = pathFlag(path)
+	return err
+}
+
+// emptyValue is the problem of a flag with the value of a variable that is not set.
+const emptyValue = flagProblem("needs a value, and got an empty one")
+
+// quotedPath is the problem of a path with a quotation mark, on Windows.
+const quotedPath = flagProblem(`has a " in it, which no path has`)
+
+// A hashFlag is --hash.
+type hashFlag string
+
+func (h *hashFlag) String() string { return string(*h) }
+func (h *hashFlag) Type() string   { return "hash" }
+
+func (h *hashFlag) Set(s string) error {
+	if s == "" {
+		return emptyValue
+	}
+	*h = hashFlag(s)
 	return nil
 }
 

@@ -108,6 +108,7 @@ Differences from Apache's program:
   - If several programs edit the file at once, no edit is lost, and no reader
     sees half a file. For this the directory of the file must be writable too.
     Only regular files are written: use -n for /dev/stdout.
+  - A new password does not enable a disabled user: see registryctl user enable.
   - Lines may be as long as the registry reads, 65,535 bytes. A last line
     without a newline gets one before a line is added.
   - Lines are read as the registry reads them: whitespace around a line and

@@ -58,10 +58,10 @@ var jsonOutputs = []jsonOutput{
 		shape:   "{user: string, accepted: boolean, reason: string, file: string, file_reason: string, registry: string}",
 		enumerations: []enumeration{
 			{"reason", true, []string{
-				"accepted", "wrong-password", "unknown-user", "not-bcrypt", "unknown-hash", "malformed-file", "no-file", "unreadable-file",
+				"accepted", "wrong-password", "unknown-user", "disabled", "not-bcrypt", "unknown-hash", "malformed-file", "no-file", "unreadable-file",
 				"refused", "file-refused", "no-password", "token", "redirect", "untrusted", "not-tls", "plain-http", "connection-refused", "timeout", "unexpected",
 			}},
-			{"file_reason", true, []string{"accepted", "wrong-password", "unknown-user", "not-bcrypt", "unknown-hash", "malformed-file", "no-file", "unreadable-file", ""}},
+			{"file_reason", true, []string{"accepted", "wrong-password", "unknown-user", "disabled", "not-bcrypt", "unknown-hash", "malformed-file", "no-file", "unreadable-file", ""}},
 		},
 		runs: func(t *testing.T) []json.RawMessage { return append(verifyFiles(t), verifyRegistries(t)...) },
 	},
@@ -196,6 +196,7 @@ func verifyFiles(t *testing.T) (outputs []json.RawMessage) {
 		create(t, fileOf(t, "elton:d0cker")),
 		create(t, fileOf(t, "elton:an0ther")),
 		create(t, fileOf(t, "francis:d0cker")),
+		create(t, strings.Replace(fileOf(t, "elton:d0cker"), ":", ":!", 1)),
 		create(t, "elton:{SHA}kNoej8FsdG2erAqFiri5sSEd/XM=\n"),
 		create(t, "elton:d\n"),
 		create(t, "no entry\n"),

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -62,16 +63,21 @@ func (e *envFlag) Set(name string) error {
 type newPassword struct {
 	passwordSource
 	generate bool
-	hash     pathFlag // "-" is standard input
+	hash     hashFlag // "-" is standard input
 	cost     costFlag
+
+	openLogin func(OpenOptions) (Login, error)
+	login     Login // nil: none
+	saved     bool  // in the login
 }
 
-func (s *newPassword) register(cmd *cobra.Command) {
+func (s *newPassword) register(cmd *cobra.Command, p *Program) {
 	s.passwordSource.register(cmd)
 	flags := cmd.Flags()
 	flags.BoolVar(&s.generate, "generate", false, "generate a password and print it once")
 	flags.Var(&s.hash, "hash", "take this bcrypt `HASH`, or - for standard input")
 	s.cost.register(cmd)
+	s.openLogin = p.LoginFlags(cmd)
 }
 
 // prompts reports whether a person is asked.
@@ -84,7 +90,13 @@ func (s *newPassword) check(cmd *cobra.Command, p *Program, t Text) error {
 	if err := exclusive(cmd, "a password has one source", "password-stdin", "password-file", "password-env", "generate", "hash"); err != nil {
 		return err
 	}
+	var err error
+	if s.login, err = s.openLogin(OpenOptions{Access: ToCreate, DryRun: t.DryRun}); err != nil {
+		return err
+	}
 	switch {
+	case s.login != nil && s.hash != "":
+		return Misuse("", "a login needs the password, and --hash has only its hash")
 	case t.ToStdout && s.generate:
 		return Misuse("name a file with -f", "standard output cannot be both the file and the generated password")
 	case t.Manifest != "" && s.generate:
@@ -93,7 +105,7 @@ func (s *newPassword) check(cmd *cobra.Command, p *Program, t Text) error {
 		return stdinTaken()
 	case s.cost != 0 && s.hash != "":
 		return Misuse("", "--cost and --hash exclude each other: the hash has its cost")
-	case s.generate && t.DryRun == DryRunNone:
+	case s.generate && t.DryRun == DryRunNone && s.login == nil:
 		return p.checkStdout()
 	}
 	return s.passwordSource.check(cmd, t)
@@ -129,8 +141,9 @@ func (p *Program) checkStdout() error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errOutput, err)
 	}
-	// Go opens the null device in the place of a closed standard output.
-	if null, err := os.Stat(os.DevNull); err == nil && os.SameFile(info, null) {
+	// Go opens the null device in the place of a closed standard output. On Windows
+	// it takes a pipe and a terminal for the same file as that.
+	if null, err := os.Stat(os.DevNull); err == nil && os.SameFile(info, null) && info.Mode().Type() == null.Mode().Type() && !isTerminal(f) {
 		return fail(exitIO, "the password is printed only once", "standard output is closed or the null device: nobody would see the generated password")
 	}
 	return nil
@@ -146,6 +159,11 @@ type credential struct {
 
 // read returns the credential for a user.
 func (s *newPassword) read(ctx context.Context, p *Program, user string) (c credential, err error) {
+	if s.login != nil {
+		if err := s.login.Check(ctx); err != nil {
+			return c, fmt.Errorf("cannot save a login: %w", err)
+		}
+	}
 	switch {
 	case s.generate:
 		c.password = []byte(rand.Text())
@@ -156,14 +174,16 @@ func (s *newPassword) read(ctx context.Context, p *Program, user string) (c cred
 		return c, err
 	}
 	c.password, err = s.passwordSource.read(ctx, p, user, p.promptNew)
-	if err == nil {
-		err = htpasswd.ValidatePassword(c.password)
-	}
 	if err != nil {
 		return credential{}, s.named(err)
 	}
+	if err := htpasswd.ValidatePassword(c.password); err != nil {
+		return credential{}, fail(exitPassword, s.blankHint(c.password), "%w", s.named(err))
+	}
 	const short = 8
 	switch {
+	case quotedPassword.Match(c.password):
+		p.warn("the quotes around the password are a part of it")
 	case string(c.password) == user:
 		p.warn("the password is the user name")
 	case len([]rune(string(c.password))) < short:
@@ -172,8 +192,11 @@ func (s *newPassword) read(ctx context.Context, p *Program, user string) (c cred
 	return c, nil
 }
 
+// quotedPassword is what cmd.exe sends of: echo "d0cker"|
+var quotedPassword = regexp.MustCompile(`^(".*"|'.*')$`)
+
 // encode returns the hash of the credential, of the given cost if it is not made
-// yet. The password is overwritten, unless it was generated.
+// yet. The password is overwritten, unless it is needed again.
 func (s *newPassword) encode(ctx context.Context, p *Program, c credential, cost int) (htpasswd.Hash, error) {
 	if c.isHash {
 		cost, _ := c.hash.Cost()
@@ -182,7 +205,7 @@ func (s *newPassword) encode(ctx context.Context, p *Program, c credential, cost
 	}
 	start := time.Now()
 	h, err := await(ctx, func() (htpasswd.Hash, error) {
-		if !s.generate {
+		if !s.generate && s.login == nil {
 			defer clear(c.password)
 		}
 		return htpasswd.HashPassword(c.password, cost)
@@ -195,6 +218,20 @@ func (s *newPassword) encode(ctx context.Context, p *Program, c credential, cost
 		p.warnOfCost(cost)
 	}
 	return h, err
+}
+
+// save saves the login of a user whose password was set, if that was asked for.
+func (s *newPassword) save(ctx context.Context, p *Program, t Text, user string, c credential) error {
+	if s.login == nil {
+		return nil
+	}
+	if err := s.login.Save(ctx, user, c.password); err != nil {
+		return fmt.Errorf("the password of %q is set, but its login is not saved: %w", user, err)
+	}
+	s.saved = true
+	clear(c.password)
+	p.done(t, "saved the login of %q in %s", user, s.login)
+	return nil
 }
 
 // Costs between which there is no warning.
@@ -226,7 +263,7 @@ func (s *passwordSource) read(ctx context.Context, p *Program, user string, prom
 	case s.stdin:
 		return s.readLine(ctx, p, p.Stdin)
 	case s.file != "":
-		f, err := await(ctx, func() (*os.File, error) { return os.Open(string(s.file)) }) // a pipe waits for its writer
+		f, err := await(ctx, func() (*os.File, error) { return openFile(string(s.file)) }) // a pipe waits for its writer
 		if err != nil {
 			return nil, s.cannotOpen(err)
 		}
@@ -234,7 +271,7 @@ func (s *passwordSource) read(ctx context.Context, p *Program, user string, prom
 		return s.readLine(ctx, p, f)
 	case s.env.name != "" && !s.env.isSet:
 		// Not named in the message: it may be the password, put here by mistake.
-		return nil, Misuse("--password-env takes the variable's name, without a $", "the environment variable of --password-env is not set")
+		return nil, Misuse("name the variable alone: PW, not $PW, $env:PW or %PW%", "the environment variable of --password-env is not set")
 	case s.env.name != "":
 		return s.readLine(ctx, p, strings.NewReader(s.env.value))
 	}
@@ -363,7 +400,7 @@ func (s *newPassword) readHash(ctx context.Context, stdin io.Reader) (h htpasswd
 		if err != nil {
 			return h, err
 		}
-		text = string(line)
+		text = strings.TrimSpace(string(line)) // cmd.exe sends the blank before a |
 	}
 	h, err = htpasswd.ParseHash(text)
 	switch {
@@ -373,6 +410,8 @@ func (s *newPassword) readHash(ctx context.Context, stdin io.Reader) (h htpasswd
 		return h, fail(exitFormat, "", "the hash is %s, and the registry accepts only bcrypt", h.Scheme())
 	case strings.HasPrefix(text, "$$"):
 		return h, fail(exitFormat, "write each $ once; they are doubled only in a compose file", "the value of --hash is not a bcrypt hash")
+	case strings.HasPrefix(text, "'"):
+		return h, fail(exitFormat, "leave off the single quotes: in cmd.exe they are a part of the value", "the value of --hash is not a bcrypt hash")
 	case !strings.HasPrefix(text, "$"):
 		return h, fail(exitFormat, "put it in single quotes, as a shell takes what follows a $ for a variable; or use --hash -",
 			"the value of --hash is not a bcrypt hash")

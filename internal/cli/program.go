@@ -23,6 +23,7 @@ type Program struct {
 	Exit                 string // its exit statuses, a line each
 	ExampleFlags         string // what each example in the help needs, such as "--secret registry-auth"
 	CreateHelp           string // how a text that is missing is created, a paragraph
+	LoginHelp            string // where a new password can be saved for a client, a paragraph
 	StaleHint            string // hint where a registry refuses whom the text lets in
 
 	// Subcommands returns the commands of the program, in the order of its help.
@@ -33,6 +34,9 @@ type Program struct {
 	CreateFlags func(*cobra.Command)
 	// EditFlags adds the flags of the commands that edit; nil if there are none.
 	EditFlags func(*cobra.Command)
+	// LoginFlags adds the flags that say where a new password is saved for a client, and
+	// returns what opens that place: there is none if no flag was given.
+	LoginFlags func(*cobra.Command) func(OpenOptions) (Login, error)
 	// Manifests are the formats in which an edit prints the object that holds the
 	// text: further values of -o. The store prints it, as OpenOptions say.
 	Manifests []string
@@ -178,13 +182,10 @@ func (p *Program) givenFlags() (words []string) {
 	return words
 }
 
-// quote quotes a word for a shell, if it needs that: single quotes mean the same
-// to PowerShell.
-func quote(word string) string {
-	if word != "" && strings.Trim(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._/:@%+=,-\\") == "" && !strings.Contains(word, `\\`) {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+// isPlain reports whether a word means itself in every shell, with these characters
+// beside letters and digits.
+func isPlain(word, also string) bool {
+	return word != "" && strings.Trim(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"+also) == ""
 }
 
 // examples returns command lines for users as the examples of a help text.

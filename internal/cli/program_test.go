@@ -18,7 +18,10 @@ func otherProgram(text string) *Program {
 		Subcommands: func(p *Program) []*cobra.Command { return append(UserCommands(p), NewCheck(p)) },
 		Flags:       func(root *cobra.Command) { root.PersistentFlags().String("secret", "", "`NAME`") },
 		CreateFlags: func(*cobra.Command) {},
-		HintFlags:   []string{"secret"},
+		LoginFlags: func(*cobra.Command) func(OpenOptions) (Login, error) {
+			return func(OpenOptions) (Login, error) { return nil, nil }
+		},
+		HintFlags: []string{"secret"},
 		Open: func(OpenOptions) (Text, error) {
 			return Text{Store: &filter{in: strings.NewReader(text), out: io.Discard}, Name: "secret a/b"}, nil
 		},
@@ -38,7 +41,7 @@ func TestHints(t *testing.T) {
 	status, _, stderr := mainOf(otherProgram("elton:x\n"), "add", "elton", "--secret", "registry auth", "--generate")
 	assert.Equal(t, 6, status)
 	assert.Equal(t, "kubectl registryctl: cannot add \"elton\": already in secret a/b\n"+
-		"  hint: kubectl registryctl passwd --generate elton --secret 'registry auth'\n", stderr)
+		"  hint: kubectl registryctl passwd --generate elton --secret "+quote("registry auth")+"\n", stderr)
 
 	for _, args := range [][]string{
 		{"import", "--exit-code"},

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -35,6 +36,17 @@ type session struct {
 // whose output goes to another: it has to find the console by itself.
 func start(t *testing.T, args ...string) *session {
 	t.Helper()
+	s := newSession(t)
+	exe, err := exec.LookPath(program)
+	require.NoError(t, err)
+	// Whoever started us may have had Ctrl-C ignored, for us and our children.
+	_, _, _ = windows.NewLazySystemDLL("kernel32.dll").NewProc("SetConsoleCtrlHandler").Call(0, 0)
+	s.process = s.run(append([]string{exe}, args...)...)
+	return s
+}
+
+func newSession(t *testing.T) *session {
+	t.Helper()
 	s := &session{t: t, grown: make(chan struct{}, 1)}
 	keys, typed := newPipe(t)
 	shown, screen := newPipe(t)
@@ -48,10 +60,6 @@ func start(t *testing.T, args ...string) *session {
 	require.NoError(t, screen.Close())
 	s.keys = typed
 	go s.show(shown)
-
-	exe, err := exec.LookPath(program)
-	require.NoError(t, err)
-	s.process = s.run(append([]string{exe}, args...)...)
 	return s
 }
 
@@ -159,9 +167,7 @@ func (s *session) wait(process windows.Handle) (status int) {
 func (s *session) exit(typed ...string) int {
 	s.t.Helper()
 	status := s.wait(s.process)
-	s.t.Setenv(showMode, "1")
-	require.Zero(s.t, s.wait(s.run(os.Args[0])))
-	s.t.Setenv(showMode, "")
+	s.runHelper("show")
 	s.saying.Wait()
 	assert.Contains(s.t, s.seen(), "echo true, lines true, Ctrl-C true", "as it was before")
 	for _, secret := range typed {
@@ -170,14 +176,39 @@ func (s *session) exit(typed ...string) int {
 	return status
 }
 
-// showMode in the environment makes the test binary print the state of its
-// console, and end.
-const showMode = "TEST_SHOW_CONSOLE_MODE"
+// runHelper runs the test binary in the console to do that.
+func (s *session) runHelper(as string) {
+	s.t.Helper()
+	s.t.Setenv(helper, as)
+	defer s.t.Setenv(helper, "")
+	require.Zero(s.t, s.wait(s.run(os.Args[0])), as)
+}
+
+// helper in the environment makes the test binary do one thing, and end.
+const helper = "TEST_CONSOLE_HELPER"
 
 func init() {
-	if os.Getenv(showMode) == "" {
-		return
+	switch os.Getenv(helper) {
+	case "show":
+		showMode()
+	case "interrupt":
+		signal.Notify(make(chan os.Signal, 1), os.Interrupt) // it gets one itself
+		if err := windows.GenerateConsoleCtrlEvent(windows.CTRL_C_EVENT, 0); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	case "explorer":
+		cmd := exec.Command(os.Args[1], os.Args[2:]...)
+		cmd.Env = append(os.Environ(), helper+"=")
+		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+		_ = cmd.Run()
+		os.Exit(cmd.ProcessState.ExitCode())
 	}
+}
+
+// showMode prints the state of the console.
+func showMode() {
 	var mode uint32
 	in, err := os.OpenFile("CONIN$", os.O_RDWR, 0)
 	if err == nil {
@@ -189,6 +220,10 @@ func init() {
 	}
 	fmt.Printf("echo %t, lines %t, Ctrl-C %t\n", mode&windows.ENABLE_ECHO_INPUT != 0, mode&windows.ENABLE_LINE_INPUT != 0, mode&windows.ENABLE_PROCESSED_INPUT != 0)
 	os.Exit(0)
+}
+
+func underWine() bool {
+	return windows.NewLazySystemDLL("ntdll.dll").NewProc("wine_get_version").Find() == nil
 }
 
 func verify(t *testing.T, file, user, password string) int {
@@ -233,28 +268,86 @@ func TestPromptAsksAgainOnMismatch(t *testing.T) {
 }
 
 func TestPromptRefusesNoPassword(t *testing.T) {
-	for name, typed := range map[string]string{"empty": "\n", "end of input": "\x1a\n"} {
+	for name, typed := range map[string][]string{"empty": {"\n", "\n", "\n"}, "end of input": {"\x1a\n"}} {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "htpasswd")
 			s := start(t, "user", "add", "elton", "-f", file)
-			s.await("New password", 1)
-			s.typeText(typed)
+			for n, line := range typed {
+				s.await("New password", n+1)
+				s.typeText(line)
+			}
 			require.Equal(t, int(exitPassword), s.exit(), s.seen())
 			assert.NoFileExists(t, file)
 		})
 	}
 }
 
+// Ctrl-C ends the prompt at once: as the console hears it, and as another program in
+// the console sends it, which does not end the read.
 func TestCtrlCAtThePrompt(t *testing.T) {
-	if windows.NewLazySystemDLL("ntdll.dll").NewProc("wine_get_version").Find() == nil {
-		t.Skip("wine ends a program at Ctrl-C and does not ask it")
+	for name, interrupt := range map[string]func(*session){
+		"typed": func(s *session) { s.typeText("\x03") },
+		"sent":  func(s *session) { s.runHelper("interrupt") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			if name == "typed" && underWine() {
+				t.Skip("wine ends a program at Ctrl-C and does not ask it")
+			}
+			file := filepath.Join(t.TempDir(), "htpasswd")
+			s := start(t, "user", "add", "elton", "-f", file)
+			s.await("New password", 1)
+			s.typeText("d0ck")
+			interrupt(s)
+			require.Equal(t, int(exitInterrupted), s.exit("d0ck"), s.seen())
+			assert.Contains(t, s.seen(), "registryctl: interrupted")
+			assert.NoFileExists(t, file)
+		})
 	}
-	// Whoever started us may have had it ignored, for us and our children.
-	_, _, _ = windows.NewLazySystemDLL("kernel32.dll").NewProc("SetConsoleCtrlHandler").Call(0, 0)
+}
+
+// Ctrl-C ends the wait for a file that another program holds.
+func TestCtrlCWhileTheFileIsHeld(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "htpasswd")
-	s := start(t, "user", "add", "elton", "-f", file)
-	s.await("New password", 1)
-	s.typeText("d0ck\x03")
-	require.Equal(t, int(exitInterrupted), s.exit("d0ck"), s.seen())
-	assert.NoFileExists(t, file)
+	require.NoError(t, os.WriteFile(file, []byte("# ours\n"), 0o600))
+	reader, err := os.Open(file)
+	require.NoError(t, err)
+	defer reader.Close()
+	s := start(t, "user", "add", "elton", "--hash", exampleHash, "-f", file)
+	left := func() []string {
+		temporary, _ := filepath.Glob(filepath.Join(filepath.Dir(file), ".htpasswd.*.registryctl-tmp"))
+		return temporary
+	}
+	require.Eventually(t, func() bool { return len(left()) == 1 }, 20*time.Second, time.Millisecond)
+	begun := time.Now()
+	s.runHelper("interrupt")
+	require.Equal(t, int(exitInterrupted), s.exit(), s.seen())
+	assert.Less(t, time.Since(begun), 3*time.Second)
+	assert.Empty(t, left())
+}
+
+// From Explorer a command does its work, and the help of a double click stays on
+// the screen until a key is pressed.
+func TestFromExplorer(t *testing.T) {
+	exe, err := exec.LookPath(program)
+	require.NoError(t, err)
+	self, err := os.ReadFile(os.Args[0])
+	require.NoError(t, err)
+	explorer := filepath.Join(t.TempDir(), "explorer.exe")
+	require.NoError(t, os.WriteFile(explorer, self, 0o700))
+	t.Setenv(helper, "explorer")
+
+	s := newSession(t)
+	require.Zero(t, s.wait(s.run(explorer, exe, "version")), s.seen())
+	s.await("registryctl version", 1)
+	assert.NotContains(t, s.seen(), "any key")
+
+	s = newSession(t)
+	window := s.run(explorer, exe)
+	s.await("any key", 1)
+	assert.Contains(t, s.seen(), "Usage:\n  registryctl COMMAND")
+	event, err := windows.WaitForSingleObject(window, 200)
+	require.NoError(t, err)
+	require.Equal(t, uint32(windows.WAIT_TIMEOUT), event, "it stays open")
+	s.typeText("x")
+	require.Zero(t, s.wait(window), s.seen())
 }

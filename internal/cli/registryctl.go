@@ -4,6 +4,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 	"time"
 
@@ -67,11 +68,16 @@ the file itself. Readers may then see half an edit, and a crash may leave one.`,
 		CreateHelp: `If the file is missing, it is created with mode 0600; --mode sets another one,
 such as 0640 for a server that runs as another user of the group, also for a
 file that exists. The directory is created only for the default path.`,
+		LoginHelp: `With --docker-config the login is saved for a robot, in a config.json of docker,
+which then holds the password. Its other values stay, and its mode is 0600. A
+generated password is not printed then. If a credential helper keeps the logins
+at this registry, nothing is changed.`,
 		StaleHint:   "the registry has read another file: see which path it is given, and mount the directory instead of the file",
 		AccessFile:  true,
 		HintFlags:   []string{"file", "in-place"},
 		Flags:       f.register,
 		CreateFlags: f.registerMode,
+		LoginFlags:  f.registerLogin,
 		Open:        f.open,
 	}
 	p.Subcommands = func(p *Program) []*cobra.Command {
@@ -88,15 +94,16 @@ func newUser(p *Program) *cobra.Command {
 		Long:    "Add, change, remove, list and verify the users of an htpasswd file.",
 		Example: p.examples("add elton", "list -f auth/registry.htpasswd", `list -f C:\auth\registry.htpasswd # PowerShell`),
 	}
-	cmd.AddCommand(UserCommands(p)...)
+	cmd.AddCommand(append(UserCommands(p), newUserExport(p))...)
 	p.asGroup(cmd)
 	return cmd
 }
 
-// UserCommands returns the commands for users.
+// UserCommands returns the commands for users that each program has.
 func UserCommands(p *Program) []*cobra.Command {
 	return []*cobra.Command{
-		newUserAdd(p), newUserPasswd(p), newUserRemove(p), newUserRename(p), newUserVerify(p), newUserList(p), newUserImport(p),
+		newUserAdd(p), newUserPasswd(p), newUserRemove(p), newUserRename(p), newUserDisable(p), newUserEnable(p),
+		newUserVerify(p), newUserList(p), newUserImport(p),
 	}
 }
 
@@ -141,9 +148,13 @@ func (f *fileFlags) open(o OpenOptions) (Text, error) {
 	case f.path != "":
 		s.Path, s.origin = string(f.path), "named by -f"
 	case os.Getenv(fileVariable) != "":
-		s.Path, s.origin = os.Getenv(fileVariable), "named by $"+fileVariable
+		path, err := systemPath(os.Getenv(fileVariable))
+		if err != nil {
+			return Text{}, Misuse(`set "`+fileVariable+`=PATH"`, "$%s %w", fileVariable, err)
+		}
+		s.Path, s.origin = path, "named by $"+fileVariable
 	default:
-		s.Path, s.origin, s.isDefault = defaultFile, "the default path", true
+		s.Path, s.origin, s.isDefault = filepath.FromSlash(defaultFile), "the default path", true
 	}
 	t := Text{Store: s, Name: s.Path, File: s.Path, IsDefault: s.isDefault}
 	if o.Access != ToRead {

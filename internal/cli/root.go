@@ -21,10 +21,13 @@ import (
 	"fmt"
 	"io"
 	"os/signal"
+	"runtime"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/registryctl/registryctl/internal/crypt"
 )
 
 // Main runs the program with the arguments, its own name first, and returns the
@@ -41,8 +44,16 @@ func (p *Program) Main(args []string) int {
 	root := p.newRoot()
 	var helpErr error // a help function returns none
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { helpErr = p.help(cmd, cmd.Flags().Args()) })
-	root.SetArgs(args[1:])
-	return int(p.report(cmp.Or(root.ExecuteContext(ctx), helpErr)))
+	args = args[1:]
+	if i := slices.Index(args, "/?"); i >= 0 && runtime.GOOS == "windows" && !slices.Contains(args[:i], "--") {
+		args[i] = "--help"
+	}
+	root.SetArgs(args)
+	status := p.report(cmp.Or(root.ExecuteContext(ctx), helpErr))
+	if len(args) == 0 {
+		keepWindow()
+	}
+	return int(status)
 }
 
 // Commands returns the tree of commands, for documentation.
@@ -52,6 +63,7 @@ func (p *Program) Commands() *cobra.Command {
 }
 
 func (p *Program) newRoot() *cobra.Command {
+	cobra.MousetrapHelpText = "" // a call from Explorer, Win+R or a shortcut is one like others
 	root := &cobra.Command{
 		Use:               strings.ReplaceAll(p.Name, " ", "-"),
 		Short:             p.Short,
@@ -130,6 +142,7 @@ var verbs = map[string]string{
 	"delete": "remove", "del": "remove", "rm": "remove",
 	"show": "list", "get": "list", "ls": "list",
 	"add": "add", "passwd": "passwd", "verify": "verify", "remove": "remove", "list": "list", "import": "import", "rename": "rename",
+	"lock": "disable", "suspend": "disable", "unlock": "enable", "disable": "disable", "enable": "enable",
 }
 
 // unknownCommand is the error of words that are not a command of the group. Its
@@ -151,13 +164,13 @@ func (p *Program) suggestion(group *cobra.Command, typed string, operands []stri
 		return "did you mean " + p.UserCommand
 	}
 	if verb, ok := verbs[typed]; ok {
-		users := map[string]int{"list": 0, "import": 0, "rename": 2, "remove": len(operands)}
+		users := map[string]int{"list": 0, "import": 0, "rename": 2, "remove": len(operands), "disable": len(operands), "enable": len(operands)}
 		most, ok := users[verb]
 		if !ok {
 			most = 1
 		}
 		operands = operands[:min(most, len(operands))]
-		if slices.ContainsFunc(operands, func(name string) bool { return shown(name) != fmt.Sprintf("%q", name) }) {
+		if slices.ContainsFunc(operands, func(name string) bool { return shown(name) != crypt.Quote(name) }) {
 			operands = nil // one may be more than a name
 		}
 		return "did you mean " + p.userCommand(verb, operands...)

@@ -38,6 +38,7 @@ func TestScript(t *testing.T) {
 			path, err := exec.LookPath(program)
 			env.Setenv("PROGRAM", path) // to link to
 			env.Setenv("HASH", exampleHash)
+			env.Setenv("Q", quote(" ")[:1]) // a quotation mark of a hint
 			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -72,7 +73,7 @@ func mainWatched() int {
 	containerMarks = nil // wherever the tests run
 	var out, errOut bytes.Buffer
 	status := Main(os.Args, os.Stdin, io.MultiWriter(os.Stdout, &out), io.MultiWriter(os.Stderr, &errOut))
-	wanted := slices.Contains(os.Args, "--print") || strings.Contains(strings.Join(os.Args, " "), "-f -") ||
+	wanted := slices.Contains(os.Args, "--print") || slices.Contains(os.Args, "--as") || strings.Contains(strings.Join(os.Args, " "), "-f -") ||
 		htpasswdN.MatchString(strings.Join(os.Args, " "))
 	if secrets.Match(errOut.Bytes()) || (!wanted && secrets.Match(out.Bytes())) {
 		_, _ = os.Stderr.WriteString("a secret was printed\n")

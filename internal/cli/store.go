@@ -46,6 +46,9 @@ func (s fileStore) Read(ctx context.Context) (*htpasswd.File, error) {
 
 // Update bounds the time that an edit waits for its lock.
 func (s fileStore) Update(ctx context.Context, edit func(*htpasswd.File) error) (bool, error) {
+	if err := s.checkEdit(); err != nil {
+		return false, s.explain(err)
+	}
 	if s.isDefault && s.Create {
 		if err := s.prepareDirectory(); err != nil {
 			return false, s.explain(err)
@@ -60,15 +63,21 @@ func (s fileStore) Update(ctx context.Context, edit func(*htpasswd.File) error) 
 	return changed, s.explain(err)
 }
 
-// shortestWait is enough for a lock that is free.
+// shortestWait is enough to come to the lock, which may be free.
 const shortestWait = 100 * time.Millisecond
 
 // checkEdit returns why the file could not be edited, where that can be known.
 func (s fileStore) checkEdit() error {
 	info, err := os.Stat(s.Path)
 	switch {
+	case err == nil && info.IsDir():
+		return Fail("", "%s is a directory", s.Path)
+	case isDevice(filepath.Base(s.Path)):
+		return Fail("", "%s is the name of a device", s.Path)
 	case err == nil && !info.Mode().IsRegular():
 		return Fail("", "%s is not a regular file", s.Path)
+	case err == nil && isReadOnly(info):
+		return atomicfile.ErrReadOnly
 	case err == nil && !s.InPlace && isMountPoint(s.Path):
 		return syscall.EBUSY
 	case isMissing(err) && s.Create && !s.isDefault:
@@ -77,6 +86,13 @@ func (s fileStore) checkEdit() error {
 		}
 	}
 	return nil // another error is for the read to tell
+}
+
+// isDevice reports whether a name is that of a device in every directory, on
+// Windows, and in older versions of it also with an extension.
+func isDevice(name string) bool {
+	name, _, _ = strings.Cut(name, ".")
+	return name != "" && !filepath.IsLocal(strings.TrimRight(name, " "))
 }
 
 // prepareDirectory creates the default directory, with the bits that the mode of
@@ -125,6 +141,8 @@ func (s fileStore) explain(err error) error {
 		return err
 	case isMissing(err):
 		return fail(exitIO, s.program.userCommand("add", "NAME")+" creates it", "%w", missingFile{s.Path, s.origin})
+	case errors.Is(err, atomicfile.ErrReadOnly):
+		return Fail("attrib -r "+quote(s.Path), "%s is marked as read-only", s.Path)
 	case errors.Is(err, htpasswd.ErrAttributes):
 		return fail(exitIO, "edit it as its owner", "%s: %w", s.Path, htpasswd.ErrAttributes)
 	case errors.Is(err, fs.ErrPermission):
@@ -233,6 +251,20 @@ func readOrEmpty(ctx context.Context, s Store) (f *htpasswd.File, missing bool, 
 func (t Text) keep(ctx context.Context) error {
 	_, err := t.Update(ctx, func(*htpasswd.File) error { return nil })
 	return err
+}
+
+// openFile opens a file to read. Windows would open a directory as well, and then
+// speak of a function.
+func openFile(path string) (*os.File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		_ = f.Close()
+		return nil, &fs.PathError{Op: "read", Path: path, Err: syscall.EISDIR}
+	}
+	return f, nil
 }
 
 // readAll reads all of a stream, which may be a pipe that nothing comes from.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/user"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -41,6 +42,24 @@ func currentUser() string {
 	}
 	return strconv.Itoa(os.Geteuid())
 }
+
+// quote quotes a word for a shell, if it needs that: single quotes mean the same
+// to PowerShell.
+func quote(word string) string {
+	if isPlain(word, "._/:@%+=,-") {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+// systemPath returns the path as the system writes it.
+func systemPath(path string) (string, error) { return path, nil }
+
+func (s *passwordSource) blankHint([]byte) string { return "" }
+
+func isReadOnly(fs.FileInfo) bool { return false }
+
+func keepWindow() {}
 
 func isOwn(info fs.FileInfo) bool { return int(info.Sys().(*syscall.Stat_t).Uid) == os.Geteuid() }
 

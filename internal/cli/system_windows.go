@@ -1,6 +1,15 @@
 package cli
 
-import "io/fs"
+import (
+	"bytes"
+	"io/fs"
+	"path/filepath"
+	"strings"
+
+	"github.com/inconshreveable/mousetrap"
+
+	"github.com/registryctl/registryctl/internal/term"
+)
 
 // cannotUse reports nothing: Windows has access lists.
 func cannotUse(string, bool) bool { return false }
@@ -10,3 +19,52 @@ func currentUser() string    { return "" }
 func isOwn(fs.FileInfo) bool { return true }
 
 func disableCoreDumps() {}
+
+// isReadOnly reports whether a file is marked as read-only, which no edit changes.
+func isReadOnly(info fs.FileInfo) bool { return info.Mode().Perm()&0o200 == 0 }
+
+// quote quotes a word, if it needs that: cmd.exe knows double quotes only, in which
+// PowerShell expands some characters.
+func quote(word string) string {
+	switch {
+	case isPlain(word, `._/:@%+=,-\`) && !strings.HasPrefix(word, `\\`):
+		return word
+	case strings.ContainsAny(word, "\"$`"):
+		return "'" + strings.ReplaceAll(word, "'", "''") + "'"
+	}
+	return `"` + word + `"`
+}
+
+// systemPath returns the path as Windows writes it. One with a quotation mark, as
+// "C:\my files\" ends in, has swallowed the arguments after it.
+func systemPath(path string) (string, error) {
+	if strings.Contains(path, `"`) {
+		return "", quotedPath
+	}
+	return filepath.Clean(path), nil
+}
+
+// blankHint says how to give a password to the program in cmd.exe, which puts a
+// blank behind it.
+func (s *passwordSource) blankHint(password []byte) string {
+	switch {
+	case !bytes.HasSuffix(password, []byte(" ")):
+		return ""
+	case s.stdin:
+		return "in cmd.exe, the blank before | is sent, too: type echo PASSWORD|"
+	case s.env.name != "":
+		return `in cmd.exe, the blank before & is in the value, too: type set "` + s.env.name + `=PASSWORD"&`
+	}
+	return ""
+}
+
+// keepWindow keeps the window of a double click open until a key is pressed.
+func keepWindow() {
+	if !mousetrap.StartedByExplorer() {
+		return
+	}
+	if t, err := term.Open(); err == nil {
+		defer t.Close()
+		t.AwaitKey("\nType this in a terminal, such as PowerShell. Press any key to close the window . . . ")
+	}
+}

@@ -43,7 +43,7 @@ already is left alone, unless its hash is not bcrypt or its cost is below the
 default. A cost is never lowered unless --cost says so. Each step of --cost
 doubles the time of every request to the registry.
 
-` + p.CreateHelp,
+` + p.CreateHelp + "\n\n" + p.LoginHelp,
 		Example: p.examples("add elton", "add elton --generate", "add elton --update --password-env PW"),
 		Annotations: exits(`0  done, or nothing to do
 5  the password is refused
@@ -52,7 +52,7 @@ doubles the time of every request to the registry.
 		Args:              operands("NAME"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	o.password.register(cmd)
+	o.password.register(cmd, p)
 	cmd.Flags().BoolVar(&o.update, "update", false, "set the password if the user exists")
 	cmd.Flags().BoolVar(&o.printOnly, "print", false, "print the line, and write no file")
 	o.dryRun.register(cmd, p)
@@ -91,7 +91,7 @@ func (o addOptions) manifest(p *Program) string {
 
 // check refuses flags that exclude each other.
 func (o addOptions) check(cmd *cobra.Command, p *Program) error {
-	for _, other := range []string{"update", "mode", "create", "dry-run"} {
+	for _, other := range []string{"update", "mode", "create", "dry-run", "docker-config", "pull-secret"} {
 		if err := exclusive(cmd, "", "print", other); err != nil {
 			return err
 		}
@@ -127,19 +127,21 @@ func userAdd(ctx context.Context, p *Program, o addOptions) error {
 	if err != nil {
 		return err
 	}
-	cost := o.password.cost.of(entry.Hash)
+	current := hashOf(entry)
+	cost := o.password.cost.of(current)
 	if exists {
-		current, err := isCurrent(ctx, c, entry.Hash, cost)
-		if err == nil && current {
+		same, err := isCurrent(ctx, c, current, cost)
+		if err == nil && same {
 			err = o.text.keep(ctx)
 		}
 		if err != nil {
 			return p.cannot("add", o.user, o.text, err)
 		}
-		if current {
-			clear(c.password)
+		if same {
+			defer clear(c.password)
 			p.say("%s unchanged in %s", shown(o.user), o.text.Name)
-			return nil
+			p.warnOfDisabled(entry)
+			return o.password.save(ctx, p, o.text, o.user, c)
 		}
 	}
 	hash, err := o.password.encode(ctx, p, c, cost)
@@ -174,11 +176,13 @@ func userAdd(ctx context.Context, p *Program, o addOptions) error {
 	}
 	if exists {
 		p.done(o.text, "set the password of %s in %s", shown(o.user), o.text.Name)
+		p.warnOfDisabled(entry)
 	} else {
 		p.done(o.text, "added %s to %s", shown(o.user), o.text.Name)
 	}
 	warnAfterAdd(p, f, o)
-	return cmp.Or(reveal(p, o, c), err)
+	saveErr := o.password.save(ctx, p, o.text, o.user, c)
+	return cmp.Or(saveErr, reveal(p, o, c), err)
 }
 
 // userExists is the error of a name that is taken.
@@ -229,7 +233,7 @@ func isCurrent(ctx context.Context, c credential, h htpasswd.Hash, cost int) (bo
 
 // reveal prints a generated password, after it has been set.
 func reveal(p *Program, o addOptions, c credential) error {
-	if !o.password.generate || o.text.DryRun != DryRunNone {
+	if !o.password.generate || o.password.saved || o.text.DryRun != DryRunNone {
 		return nil
 	}
 	text := fmt.Appendf(nil, "%s\n", c.password)

@@ -102,7 +102,9 @@ The first of several bad entries decides.`),
 	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		o.list = "-"
 		if len(args) > 0 {
-			o.list = args[0]
+			if o.list, err = systemPath(args[0]); err != nil {
+				return Misuse("-f names the htpasswd file", "the path of the list %w", err)
+			}
 		}
 		if o.text, err = p.open(OpenOptions{Access: ToCreate, DryRun: o.dryRun.value, Manifest: o.output.manifest(p)}); err != nil {
 			return err

@@ -55,7 +55,7 @@ func readList(ctx context.Context, p *Program, o importOptions) (userlist.List, 
 func readText(stdin io.Reader, o importOptions) (string, error) {
 	in, size := stdin, int64(0)
 	if o.list != "-" {
-		f, err := os.Open(o.list)
+		f, err := openFile(o.list)
 		if err != nil {
 			return "", cannotRead(o.list, err)
 		}

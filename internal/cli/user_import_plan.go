@@ -47,10 +47,8 @@ func importSteps(list userlist.List, generated map[string]bool, f *htpasswd.File
 		if !listed {
 			continue
 		}
-		steps[i].current, exists[i] = e.Hash, true // of several lines the last one counts
-		if before, disabled := e.Hash.Disabled(); disabled {
-			steps[i].current = before // an edit keeps the user disabled
-		}
+		// Of several lines the last one counts. An edit keeps a user disabled.
+		steps[i].current, exists[i] = hashOf(e), true
 	}
 	for i, u := range list.Users {
 		step := &steps[i]

@@ -132,8 +132,8 @@ func rows(f *htpasswd.File) []row {
 	}
 	list := []row{} // not nil: an array in JSON also when it is empty
 	for e := range f.All() {
-		r := row{User: e.User, Scheme: string(e.Hash.Scheme()), Line: e.Line, Problem: problem(e, last[e.User])}
-		if cost, ok := e.Hash.Cost(); ok {
+		r := row{User: e.User, Scheme: string(hashOf(e).Scheme()), Line: e.Line, Problem: problem(e, last[e.User])}
+		if cost, ok := hashOf(e).Cost(); ok {
 			r.Cost = &cost
 		}
 		if r.Scheme == "" {

@@ -47,7 +47,7 @@ one write. Names and passwords are printed as CSV, or as JSON with -o json.`,
 		},
 		ValidArgsFunction: p.completeUsers,
 	}
-	o.password.register(cmd)
+	o.password.register(cmd, p)
 	cmd.Flags().BoolVar(&o.all, "all", false, "with --generate: every user")
 	o.dryRun.register(cmd, p)
 	o.output.registerEdit(cmd, p)
@@ -68,6 +68,9 @@ one write. Names and passwords are printed as CSV, or as JSON with -o json.`,
 		}
 		if err := o.password.check(cmd, p, o.text); err != nil {
 			return err
+		}
+		if o.password.login != nil && (o.all || len(o.users) > 1) {
+			return Misuse("", "a login is saved for one user only")
 		}
 		return userPasswd(cmd.Context(), p, o)
 	}
@@ -117,7 +120,7 @@ func userPasswd(ctx context.Context, p *Program, o passwdOptions) error {
 		err = hashGenerated(ctx, p, o, entries, credentials, changes)
 	} else {
 		changes[0].User = o.users[0]
-		changes[0].Hash, err = o.password.encode(ctx, p, credentials[0], o.password.cost.of(entries[0].Hash))
+		changes[0].Hash, err = o.password.encode(ctx, p, credentials[0], o.password.cost.of(hashOf(entries[0])))
 	}
 	if err != nil {
 		return err
@@ -138,17 +141,20 @@ func userPasswd(ctx context.Context, p *Program, o passwdOptions) error {
 		}
 		return err
 	}
-	for _, user := range o.users {
+	var saveErr error
+	for i, user := range o.users {
 		p.done(o.text, "set the password of %s in %s", shown(user), o.text.Name)
+		p.warnOfDisabled(entries[i])
+		saveErr = o.password.save(ctx, p, o.text, user, credentials[i])
 	}
-	return cmp.Or(revealAll(p, o, credentials), err)
+	return cmp.Or(saveErr, revealAll(p, o, credentials), err)
 }
 
 // hashGenerated fills in the changes that give each user the generated password.
 func hashGenerated(ctx context.Context, p *Program, o passwdOptions, entries []htpasswd.Entry, credentials []credential, changes []htpasswd.Change) error {
 	err := p.parallel(ctx, "hashing", len(changes), func(i int) (err error) {
 		changes[i].User = o.users[i]
-		changes[i].Hash, err = htpasswd.HashPassword(credentials[i].password, o.password.cost.of(entries[i].Hash))
+		changes[i].Hash, err = htpasswd.HashPassword(credentials[i].password, o.password.cost.of(hashOf(entries[i])))
 		return err
 	})
 	if err == nil && len(changes) > 0 {
@@ -160,7 +166,7 @@ func hashGenerated(ctx context.Context, p *Program, o passwdOptions, entries []h
 
 // revealAll prints generated passwords, after they have been set.
 func revealAll(p *Program, o passwdOptions, credentials []credential) error {
-	if !o.password.generate || o.text.DryRun != DryRunNone {
+	if !o.password.generate || o.password.saved || o.text.DryRun != DryRunNone {
 		return nil
 	}
 	list := make([]generatedPassword, len(o.users))

@@ -40,9 +40,10 @@ as it removes whitespace at the ends, this is tried as well.
 "-o json" is {user, accepted, reason, file, file_reason, registry}. The reason
 is the registry's if it was asked, else the file's.
 
-  of the file      accepted, wrong-password, unknown-user, not-bcrypt (the
-                   password is right), unknown-hash, malformed-file, no-file,
-                   unreadable-file; empty if the password was not compared
+  of the file      accepted, wrong-password, unknown-user, disabled or
+                   not-bcrypt (the password is right), unknown-hash,
+                   malformed-file, no-file, unreadable-file; empty if the
+                   password was not compared
   of the registry  accepted, refused, denied (--can), undecided (its token
                    does not say), file-refused, no-password, token (without a
                    server to ask), token-refused, redirect, unexpected,
@@ -54,7 +55,7 @@ is the registry's if it was asked, else the file's.
 5  no user can have this password
 6  no such user
 7  the registry refuses the file, or the hash of a password that is right;
-   it asks for no password, or for a token that nobody gives`),
+   the user is disabled; the registry asks for no password, or for a token that nobody gives`),
 		Example:           p.examples("verify elton", "verify elton --password-env PW", "verify elton --registry localhost:5000 --ca-file ca.crt"),
 		Args:              operands("NAME"),
 		ValidArgsFunction: p.completeUser,
@@ -136,6 +137,7 @@ const (
 	accepted       = "accepted"
 	wrongPassword  = "wrong-password"
 	unknownUser    = "unknown-user"
+	disabledUser   = "disabled"
 	notBcrypt      = "not-bcrypt"
 	unknownHash    = "unknown-hash"
 	malformedFile  = "malformed-file"
@@ -186,7 +188,7 @@ func (v userVerify) lookup(ctx context.Context) (htpasswd.Entry, verdict) {
 	switch {
 	case !ok:
 		return entry, verdict{unknownUser, v.program.cannot("verify", v.user, v.target, htpasswd.ErrUserNotFound)}
-	case entry.Hash.Scheme() == "":
+	case hashOf(entry).Scheme() == "":
 		return entry, verdict{unknownHash, fail(exitFormat, v.program.userCommand("passwd", v.user),
 			"cannot verify %s: the hash in %s, line %d, is none that is known", shown(v.user), v.target.Name, entry.Line)}
 	}
@@ -206,18 +208,23 @@ func (v userVerify) readPassword(ctx context.Context) ([]byte, error) {
 
 // compare compares the password, and overwrites it.
 func (v userVerify) compare(ctx context.Context, entry htpasswd.Entry, password []byte) verdict {
-	scheme := entry.Hash.Scheme()
+	hash := hashOf(entry)
+	scheme := hash.Scheme()
+	_, disabled := entry.Hash.Disabled()
+	blankHint := v.source.blankHint(password)
 	err := interruptible(ctx, func() error {
 		defer clear(password)
-		return entry.Hash.Verify(password)
+		return hash.Verify(password)
 	})
 	switch {
 	case errors.Is(err, htpasswd.ErrMismatch):
-		return verdict{wrongPassword, fail(exitMismatch, "", "wrong password for %s", shown(v.user))}
+		return verdict{wrongPassword, fail(exitMismatch, blankHint, "wrong password for %s", shown(v.user))}
 	case ctx.Err() != nil:
 		return verdict{err: ctx.Err()}
 	case err != nil:
 		return verdict{unknownHash, fail(exitFormat, v.program.userCommand("passwd", v.user), "cannot verify %s, whose hash is %s: %w", shown(v.user), scheme, err)}
+	case disabled:
+		return verdict{disabledUser, fail(exitFormat, v.program.userCommand("enable", v.user), "the password of %s is right, but the user is disabled", shown(v.user))}
 	case scheme != htpasswd.Bcrypt:
 		return verdict{notBcrypt, fail(exitFormat, v.program.userCommand("passwd", v.user),
 			"the password of %s is right, but its hash is %s and the registry accepts only bcrypt", shown(v.user), scheme)}

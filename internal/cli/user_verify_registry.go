@@ -190,6 +190,7 @@ var besides = map[string]string{
 	accepted:       "lets them in",
 	wrongPassword:  "has another password",
 	unknownUser:    "has no such user",
+	disabledUser:   "has disabled them",
 	notBcrypt:      "has the password, but not as bcrypt",
 	unknownHash:    "has no hash that can be compared",
 	malformedFile:  "is malformed",
@@ -215,6 +216,8 @@ func (v userVerify) refusedHint(found verdict) string {
 		return "name the file that the registry reads, to compare"
 	case unknownUser:
 		return v.program.userCommand("list")
+	case disabledUser:
+		return v.program.userCommand("enable", v.user)
 	}
 	return v.program.userCommand("passwd", v.user)
 }

@@ -2,6 +2,7 @@ package crypt
 
 import (
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -27,4 +28,13 @@ func Redact(name string) string {
 		return Hidden
 	}
 	return name
+}
+
+// Quote returns a name in quotes, escaped as in Go. If only backslashes would be escaped, as in DOMAIN\user, they are not.
+func Quote(name string) string {
+	rest := strings.ReplaceAll(name, `\`, "")
+	if strconv.Quote(rest) == `"`+rest+`"` {
+		return `"` + name + `"`
+	}
+	return strconv.Quote(name)
 }

@@ -53,6 +53,9 @@ func (a Address) String() string {
 	return a.scheme + "://" + a.host
 }
 
+// Host returns the host, with the port if one was given.
+func (a Address) Host() string { return a.host }
+
 // hasPort reports whether the address names a port.
 func (a Address) hasPort() bool {
 	_, _, err := net.SplitHostPort(a.host)

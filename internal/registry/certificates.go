@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/x509roots/fallback/bundle"
+
+	"github.com/registryctl/registryctl/internal/atomicfile"
 )
 
 // ErrNoCertificate is in the error of Roots for a file without a certificate.
@@ -30,11 +32,11 @@ func Roots(a Address, caFile string) (*x509.CertPool, error) {
 	if caFile == "" {
 		return pool, nil
 	}
-	text, err := os.ReadFile(caFile)
+	text, err := atomicfile.Read(caFile)
 	if err != nil {
 		return nil, err
 	}
-	if !pool.AppendCertsFromPEM(text) {
+	if !pool.AppendCertsFromPEM([]byte(text)) {
 		return nil, fmt.Errorf("%s: %w", caFile, ErrNoCertificate)
 	}
 	return pool, nil

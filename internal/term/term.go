@@ -17,7 +17,10 @@ import (
 var ErrNone = errors.New("no terminal")
 
 // A Terminal is the controlling terminal of the process.
-type Terminal struct{ in, out *os.File }
+type Terminal struct {
+	in, out   *os.File
+	abandoned bool // a read of in goes on
+}
 
 // Open opens the controlling terminal, or returns ErrNone.
 func Open() (*Terminal, error) {
@@ -25,7 +28,7 @@ func Open() (*Terminal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNone, err)
 	}
-	t := &Terminal{in, out}
+	t := &Terminal{in: in, out: out}
 	if !xterm.IsTerminal(int(in.Fd())) {
 		t.Close()
 		return nil, ErrNone
@@ -37,7 +40,9 @@ func Open() (*Terminal, error) {
 // dropped: a shell would show it and run it.
 func (t *Terminal) Close() {
 	_ = flushInput(int(t.in.Fd()))
-	_ = t.in.Close()
+	if !t.abandoned { // on Windows, Close waits for the read
+		_ = t.in.Close()
+	}
 	if t.out != t.in {
 		_ = t.out.Close()
 	}
@@ -71,8 +76,8 @@ func (t *Terminal) ReadSecret(ctx context.Context, prompt string) ([]byte, error
 		err  error
 	}
 	// A read of a terminal, which Fd has made a blocking one, cannot be
-	// interrupted. After a cancellation this
-	// goroutine stays behind until the process ends, which is soon.
+	// interrupted. After a cancellation this goroutine stays behind until the
+	// process ends, which is soon.
 	answers := make(chan answer, 1)
 	go func() {
 		line, err := readLine(t.in)
@@ -85,6 +90,7 @@ func (t *Terminal) ReadSecret(ctx context.Context, prompt string) ([]byte, error
 		}
 		return a.line, a.err
 	case <-ctx.Done():
+		t.abandoned = true
 		return nil, ctx.Err()
 	}
 }

@@ -2,10 +2,12 @@ package term
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"time"
 
 	"golang.org/x/sys/windows"
+	xterm "golang.org/x/term"
 )
 
 func openDevices() (in, out *os.File, err error) {
@@ -35,6 +37,17 @@ func interrupted(ctx context.Context) bool {
 	case <-time.After(500 * time.Millisecond):
 		return false
 	}
+}
+
+// AwaitKey shows the prompt and waits for a key.
+func (t *Terminal) AwaitKey(prompt string) {
+	state, err := xterm.MakeRaw(int(t.in.Fd()))
+	if err != nil {
+		return
+	}
+	defer func() { _ = xterm.Restore(int(t.in.Fd()), state) }()
+	fmt.Fprint(t.out, prompt)
+	_, _ = t.in.Read(make([]byte, 1))
 }
 
 // disableEcho leaves the console reading whole lines, and Ctrl-C an event.

@@ -176,7 +176,7 @@ func shown(name string) string {
 	case htpasswd.ValidateUser(name) != nil && strings.ContainsAny(name, "\t,;"):
 		return ""
 	}
-	return fmt.Sprintf("%q", name)
+	return crypt.Quote(name)
 }
 
 // add adds a user with a password, a hash, or neither: nil stands for what the list

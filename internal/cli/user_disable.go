@@ -1,0 +1,134 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/registryctl/registryctl/htpasswd"
+)
+
+// disableOptions are the flags of "user disable" and "user enable".
+type disableOptions struct {
+	users  []string
+	text   Text
+	dryRun dryRunFlag
+	output formatFlag
+}
+
+func newUserDisable(p *Program) *cobra.Command {
+	var o disableOptions
+	cmd := &cobra.Command{
+		Use:   "disable NAME...",
+		Short: "Keep users from logging in, without losing their passwords",
+		Long: `Keep users from logging in until they are enabled, or do nothing at all if one
+of them does not exist. The registry refuses them from the next request on; a
+token that a client has already is good until it ends.
+
+The password stays in the file, with a "!" before its hash, which no server
+accepts. Grants stay too. Setting a password, renaming and importing keep the
+"!": only enable removes it.`,
+		Example:     p.examples("disable elton", "disable elton francis"),
+		Annotations: exits("6  one of the users does not exist"),
+	}
+	o.register(cmd, p, userDisable)
+	return cmd
+}
+
+func newUserEnable(p *Program) *cobra.Command {
+	var o disableOptions
+	cmd := &cobra.Command{
+		Use:   "enable NAME...",
+		Short: "Let disabled users log in again",
+		Long: `Let disabled users log in again, with the passwords that they had before, or do
+nothing at all if one of them does not exist or has no password.`,
+		Example:     p.examples("enable elton", "enable elton francis"),
+		Annotations: exits("6  one of the users does not exist\n7  one of the users has no password"),
+	}
+	o.register(cmd, p, userEnable)
+	return cmd
+}
+
+func (o *disableOptions) register(cmd *cobra.Command, p *Program, run func(context.Context, *Program, disableOptions) error) {
+	cmd.Args = operands("NAME...")
+	cmd.ValidArgsFunction = p.completeUsers
+	o.dryRun.register(cmd, p)
+	o.output.registerEdit(cmd, p)
+	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
+		o.users = unique(args)
+		if o.text, err = p.open(OpenOptions{Access: ToEdit, DryRun: o.dryRun.value, Manifest: o.output.manifest(p)}); err != nil {
+			return err
+		}
+		return run(cmd.Context(), p, *o)
+	}
+}
+
+func userDisable(ctx context.Context, p *Program, o disableOptions) error {
+	failed := ""
+	_, err := o.text.Update(ctx, func(f *htpasswd.File) error {
+		for _, failed = range o.users {
+			if err := f.Disable(failed); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if !made(err) {
+		return p.cannot("disable", failed, o.text, err)
+	}
+	for _, user := range o.users {
+		p.done(o.text, "disabled %s in %s", shown(user), o.text.Name)
+	}
+	return err
+}
+
+func userEnable(ctx context.Context, p *Program, o disableOptions) error {
+	failed := ""
+	_, err := o.text.Update(ctx, func(f *htpasswd.File) error {
+		for _, failed = range o.users {
+			if err := f.Enable(failed); err != nil {
+				return err
+			}
+			// Some servers take an empty hash for an empty password.
+			if e, _ := f.Lookup(failed); e.Hash.Scheme() == "" {
+				return fail(exitFormat, p.userCommand("passwd", failed), "line %d of %s has no hash that is known", e.Line, o.text.Name)
+			}
+		}
+		return nil
+	})
+	if !made(err) {
+		return p.cannot("enable", failed, o.text, err)
+	}
+	for _, user := range o.users {
+		p.done(o.text, "enabled %s in %s", shown(user), o.text.Name)
+	}
+	return err
+}
+
+// hashOf returns the hash of a user's password, also of one who is disabled.
+func hashOf(e htpasswd.Entry) htpasswd.Hash {
+	if before, disabled := e.Hash.Disabled(); disabled {
+		return before
+	}
+	return e.Hash
+}
+
+// disabledUsers returns those who are disabled by the line that counts.
+func disabledUsers(f *htpasswd.File) map[string]bool {
+	disabled := make(map[string]bool)
+	for e := range f.All() {
+		if _, is := e.Hash.Disabled(); is {
+			disabled[e.User] = true
+		} else {
+			delete(disabled, e.User)
+		}
+	}
+	return disabled
+}
+
+// warnOfDisabled warns of a password that was set for a user who cannot use it.
+func (p *Program) warnOfDisabled(e htpasswd.Entry) {
+	if _, disabled := e.Hash.Disabled(); disabled {
+		p.warn("%s stays disabled: %s", shown(e.User), p.userCommand("enable", e.User))
+	}
+}
