@@ -226,11 +226,11 @@ func (s *newPassword) save(ctx context.Context, p *Program, t Text, user string,
 		return nil
 	}
 	if err := s.login.Save(ctx, user, c.password); err != nil {
-		return fmt.Errorf("the password of %q is set, but its login is not saved: %w", user, err)
+		return fmt.Errorf("the password of %s is set, but its login is not saved: %w", shown(user), err)
 	}
 	s.saved = true
 	clear(c.password)
-	p.done(t, "saved the login of %q in %s", user, s.login)
+	p.done(t, "saved the login of %s in %s", shown(user), s.login)
 	return nil
 }
 
