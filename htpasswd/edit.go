@@ -95,16 +95,16 @@ func (f *File) Rename(from, to string) error {
 	return nil
 }
 
-// Disable keeps a user from logging in and keeps the password: it puts a "!"
-// before the hash in every line of the user. Every server refuses the password
-// then, and [File.Set] and [File.Apply] keep the "!". The error is
+// Disable keeps a user from logging in without losing the password: it puts a "!"
+// before the hash in every line of the user. Every server then refuses the
+// password, and [File.Set] and [File.Apply] keep the "!". The error is
 // [ErrUserNotFound], [ErrLineTooLong] or the [*ParseError] of the File.
 func (f *File) Disable(user string) error {
 	return f.editHashes(user, func(hash string) string { return disabledMark + strings.TrimPrefix(hash, disabledMark) })
 }
 
-// Enable undoes [File.Disable], also one that was made by hand: the user logs in
-// with the same password as before. The error is that of Disable.
+// Enable undoes [File.Disable], or the same edit made by hand: the user can log in
+// again with the same password as before. The error is that of Disable.
 func (f *File) Enable(user string) error {
 	return f.editHashes(user, func(hash string) string { return strings.TrimPrefix(hash, disabledMark) })
 }

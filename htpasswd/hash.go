@@ -34,9 +34,9 @@ const disabledMark = "!"
 // package writes. The others are only verified.
 const Bcrypt Scheme = "bcrypt"
 
-// A Hash stands for a password in an htpasswd file. Whoever has it can try
-// passwords against it, so whatever package fmt, log/slog or encoding/json
-// prints of a Hash is its scheme and cost; [Hash.Encoded] returns its text.
+// A Hash stands for a password in an htpasswd file. Anyone who has it can try
+// passwords against it, so packages fmt, log/slog and encoding/json print only its
+// scheme and cost; [Hash.Encoded] returns its text.
 // The zero Hash matches no password. Hashes are compared with [Hash.Equal].
 type Hash struct {
 	_    [0]func() // no ==, which would compare the pointers
@@ -85,8 +85,8 @@ func ParseHash(text string) (Hash, error) {
 func newHash(text string) Hash { return Hash{text: &text} }
 
 // Disabled returns the hash that a disabled user had before [File.Disable]; ok is
-// false if the Hash is not of a disabled user. A Hash of one is of no scheme and
-// matches no password.
+// false if the Hash is not that of a disabled user. The Hash of a disabled user has no
+// scheme and matches no password.
 func (h Hash) Disabled() (before Hash, ok bool) {
 	text, ok := strings.CutPrefix(h.Encoded(), disabledMark)
 	if !ok {
@@ -163,8 +163,8 @@ func (h Hash) String() string {
 // Format prints, for every verb, what String returns.
 func (h Hash) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, h.String()) }
 
-// LogValue returns what String does.
+// LogValue returns what String returns.
 func (h Hash) LogValue() slog.Value { return slog.StringValue(h.String()) }
 
-// MarshalText returns what String does, so that no encoder writes the hash.
+// MarshalText returns what String returns, so that no encoder writes the hash.
 func (h Hash) MarshalText() ([]byte, error) { return []byte(h.String()), nil }

@@ -29,7 +29,7 @@ type FileStore struct {
 	// InPlace writes into the existing file instead of replacing it. It is for a
 	// single file that is mounted into a container, which would not see a new one.
 	// Users are added by one write. A reader can see a part of any other edit, and
-	// a crash can leave a part of it. Whoever can read the file can block the edit.
+	// a crash can leave a part of it. Anyone who can read the file can block the edit.
 	InPlace bool
 }
 

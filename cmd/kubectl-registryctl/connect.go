@@ -23,7 +23,7 @@ func (f *flags) connect() (config *rest.Config, namespace string, err error) {
 	}
 	switch {
 	case err != nil && f.kubeconfig == "" && clientcmd.IsEmptyConfig(err):
-		return nil, "", cli.Fail("--kubeconfig or $KUBECONFIG names one", "no kubeconfig found: there is none at %s", strings.Join(f.rules().GetLoadingPrecedence(), ", "))
+		return nil, "", cli.Fail("use --kubeconfig or $KUBECONFIG to name one", "no kubeconfig found at %s", strings.Join(f.rules().GetLoadingPrecedence(), ", "))
 	case err != nil:
 		// Not wrapped: a kubeconfig that does not exist is no Secret that does not exist.
 		return nil, "", cli.Fail("kubectl config view shows what kubectl uses", "cannot use the kubeconfig: %v", err)
@@ -85,7 +85,7 @@ func (t apiOnly) RoundTrip(r *http.Request) (*http.Response, error) {
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	if kind == "text/html" || resp.StatusCode == http.StatusOK && kind != "application/json" {
 		_ = resp.Body.Close()
-		return nil, notAPIServer(cmp.Or(kind, "nothing that has a type"))
+		return nil, notAPIServer(cmp.Or(kind, "no content type"))
 	}
 	return resp, nil
 }

@@ -208,14 +208,14 @@ func TestEdit(t *testing.T) {
 	}{
 		{name: "nothing", puts: 1, written: true},
 		{name: "another edit is faster", before: conflict, times: 3, puts: 4, written: true},
-		{name: "others always are", before: conflict, times: 1 << 30, err: "others have changed secret ns/name again and again for 1s; nothing was written"},
+		{name: "others always are", before: conflict, times: 1 << 30, err: "others kept changing secret ns/name for 1s; nothing was written"},
 		{name: "the connection breaks before it is written", before: hangUp, times: 2, puts: 3, written: true},
 		{name: "the connection breaks after it was written", after: hangUp, times: 1, puts: 1, written: true},
-		{name: "the connection always breaks before", before: hangUp, times: 1 << 30, err: "no clear answer came to the write of secret ns/name, which may have been done or not"},
+		{name: "the connection always breaks before", before: hangUp, times: 1 << 30, err: "there was no clear answer to the write of secret ns/name, which may or may not have succeeded"},
 		{name: "the server has a moment", before: internal, times: 2, puts: 3, written: true},
 		{name: "the server has a moment after it was written", after: internal, times: 1, puts: 1, written: true},
-		{name: "the server always fails", before: internal, times: 1 << 30, err: "nothing was written: the cluster refuses it: as told"},
-		{name: "the server refuses it", before: invalid, times: 1 << 30, puts: 1, err: "the cluster refuses it: as told"},
+		{name: "the server always fails", before: internal, times: 1 << 30, err: "nothing was written: the cluster refused the request: as told"},
+		{name: "the server refuses it", before: invalid, times: 1 << 30, puts: 1, err: "the cluster refused the request: as told"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f, s := newFakeServer(t, elton)
@@ -308,7 +308,7 @@ func TestInterrupt(t *testing.T) {
 		{"while it is written", none, ""},
 		{"while it is tried again", conflict, "context canceled"},
 		{"while the server is away", internal, "context canceled"},
-		{"while nothing answers", hangUp, "may have been done or not: context canceled"},
+		{"while nothing answers", hangUp, "may or may not have succeeded: context canceled"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f, s := newFakeServer(t, "")

@@ -24,7 +24,7 @@ func (e requestError) Error() string { return e.err.Error() }
 func (e requestError) Unwrap() error { return e.err }
 
 // errMalformedAnswer is in the error of an answer that is no object.
-var errMalformedAnswer = errors.New("malformed answer of the cluster")
+var errMalformedAnswer = errors.New("malformed answer from the cluster")
 
 // codeOf returns the HTTP status that the server has answered with, and 0 if it
 // has not.
@@ -122,15 +122,15 @@ func (s *secret) explain(ctx context.Context, err error) error {
 	case code == 0:
 		return s.explainNoAnswer(err)
 	case code == http.StatusUnauthorized:
-		return cli.Fail("log in to it again; kubectl config current-context says to which", "the cluster does not take your credentials: they are wrong, or have expired")
+		return cli.Fail("log in to the cluster again; kubectl config current-context prints the context", "the cluster does not accept your credentials: they are wrong or have expired")
 	case missingVerb(err) != "":
 		return s.forbidden(missingVerb(err))
 	case code == http.StatusNotFound && kindOf(err) == "namespaces":
 		return cli.Fail("kubectl create namespace "+s.namespace, "there is no namespace %s", s.namespace)
 	case code == http.StatusConflict:
-		return cli.Fail("--retry-timeout tries longer", "others have changed %s again and again for %s; nothing was written", s, s.patience)
+		return cli.Fail("use --retry-timeout to try longer", "others kept changing %s for %s; nothing was written", s, s.patience)
 	}
-	return cli.Fail("", "the cluster refuses it: %s", answerOf(err))
+	return cli.Fail("", "the cluster refused the request: %s", answerOf(err))
 }
 
 // answerOf returns what the server says, without hashes and base64 and not at any
@@ -157,21 +157,21 @@ var base64Text = regexp.MustCompile(`[A-Za-z0-9+/]{32}`)
 func (s *secret) explainNoAnswer(err error) error {
 	switch login := loginError.FindStringSubmatch(err.Error()); {
 	case login != nil && missingProgram.MatchString(login[1]):
-		return cli.Fail("the kubeconfig names this program to log in with: install it, or put it on the PATH", "cannot log in to the cluster: %s", login[1])
+		return cli.Fail("the kubeconfig uses this program to log in: install it, or add its directory to the PATH", "cannot log in to the cluster: %s", login[1])
 	case login != nil:
-		return cli.Fail("log in to it again", "cannot log in to the cluster: %s", login[1])
+		return cli.Fail("log in to the cluster again", "cannot log in to the cluster: %s", login[1])
 	case isNotAPIServer(err):
 		var answer notAPIServer
 		errors.As(err, &answer)
-		return cli.Fail("is the server of the kubeconfig the right one, or is there a proxy before it?", "%s is no Kubernetes API server: %v", s.host, answer)
+		return cli.Fail("check the server in the kubeconfig, and whether there is a proxy in front of it", "%s is not a Kubernetes API server: %v", s.host, answer)
 	case isUntrusted(err):
 		var certificate *tls.CertificateVerificationError
 		errors.As(err, &certificate)
-		return cli.Fail("--certificate-authority names the file with the certificate that has signed it", "the certificate of %s is not trusted: %v", s.host, certificate.Err)
+		return cli.Fail("use --certificate-authority to name the file of the certificate that signed it", "the certificate of %s is not trusted: %v", s.host, certificate.Err)
 	case errors.Is(err, context.DeadlineExceeded):
-		return cli.Fail("--retry-timeout and --request-timeout wait longer", "the cluster did not answer in time")
+		return cli.Fail("use --retry-timeout and --request-timeout to wait longer", "the cluster did not answer in time")
 	}
-	return cli.Fail("kubectl cluster-info shows whether it is there", "cannot reach the cluster: %v", err)
+	return cli.Fail("kubectl cluster-info shows whether it is running", "cannot reach the cluster: %v", err)
 }
 
 var (
@@ -192,9 +192,9 @@ func missingVerb(err error) string {
 }
 
 func (s *secret) forbidden(verb string) error {
-	hint := fmt.Sprintf("a Role that suffices: kubectl create role htpasswd -n %s --verb=get,update --resource=secrets --resource-name=%s", s.namespace, s.name)
+	hint := fmt.Sprintf("this Role is enough: kubectl create role htpasswd -n %s --verb=get,update --resource=secrets --resource-name=%s", s.namespace, s.name)
 	if verb == "create" {
-		hint = fmt.Sprintf("a Role that suffices for that: kubectl create role htpasswd-create -n %s --verb=create --resource=secrets", s.namespace)
+		hint = fmt.Sprintf("this Role is enough for that: kubectl create role htpasswd-create -n %s --verb=create --resource=secrets", s.namespace)
 	}
 	return cli.Fail(hint, "you are not allowed to %s %s: it needs the verb %s on the resource secrets", verb, s, verb)
 }
@@ -202,9 +202,9 @@ func (s *secret) forbidden(verb string) error {
 // unsure is the error of an edit that may have been made.
 func (s *secret) unsure(err error) error {
 	// Not wrapped: it may be that of a context.
-	return fmt.Errorf("no clear answer came to the write of %s, %w: %s", s, cli.ErrUnsure, answerOf(err))
+	return fmt.Errorf("there was no clear answer to the write of %s, %w: %s", s, cli.ErrUnsure, answerOf(err))
 }
 
 func (s *secret) immutable() error {
-	return cli.Fail("it can only be deleted, and created anew", "%s is immutable", s)
+	return cli.Fail("it can only be deleted and created again", "%s is immutable", s)
 }

@@ -38,9 +38,9 @@ func TestNoAnswer(t *testing.T) {
 	defer malformed.Close()
 
 	for want, config := range map[string]*rest.Config{
-		page.URL + " is no Kubernetes API server: it answers with text/html": {Host: page.URL},
-		"the certificate of " + secure.URL + " is not trusted: x509":         {Host: secure.URL},
-		"secret ns/name: malformed answer of the cluster":                    {Host: malformed.URL},
+		page.URL + " is not a Kubernetes API server: it answers with text/html": {Host: page.URL},
+		"the certificate of " + secure.URL + " is not trusted: x509":            {Host: secure.URL},
+		"secret ns/name: malformed answer from the cluster":                     {Host: malformed.URL},
 		"cannot log in to the cluster: exec: executable no-such-program not found": {Host: "https://127.0.0.1:1", ExecProvider: &clientcmdapi.ExecConfig{
 			APIVersion: "client.authentication.k8s.io/v1", Command: "no-such-program", InteractiveMode: clientcmdapi.NeverExecInteractiveMode,
 			InstallHint: "It is to be had somewhere.",
@@ -77,7 +77,7 @@ func TestWebhookRepeatsNoSecret(t *testing.T) {
 	}))
 	defer server.Close()
 	_, err := newSecret(t, server.URL).Update(t.Context(), func(*htpasswd.File) error { return nil })
-	const want = `the cluster refuses it: admission webhook "policy" denied the request: no user [hidden] in [hidden] and so on`
+	const want = `the cluster refused the request: admission webhook "policy" denied the request: no user [hidden] in [hidden] and so on`
 	require.ErrorContains(t, err, want)
 	assert.Less(t, len(err.Error()), 400)
 }

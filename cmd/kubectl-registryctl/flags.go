@@ -45,11 +45,11 @@ func (f *flags) open(o cli.OpenOptions) (cli.Text, error) {
 	name := withoutKind(cmp.Or(string(f.secret), os.Getenv(secretVariable)))
 	switch {
 	case name == "":
-		return cli.Text{}, cli.Misuse("--secret takes the name of a Secret; so does $"+secretVariable, "--secret is missing")
+		return cli.Text{}, cli.Misuse("use --secret or $"+secretVariable+" to name the Secret", "--secret is missing")
 	case len(content.IsPathSegmentName(name)) > 0:
-		return cli.Text{}, cli.Misuse("", "--secret takes the name of a Secret and nothing else")
+		return cli.Text{}, cli.Misuse("", "--secret must be the name of a Secret and nothing else")
 	case !f.create && (f.creation.kind != "" || len(f.creation.labels) > 0):
-		return cli.Text{}, cli.Misuse("", "--type and --labels go with --create")
+		return cli.Text{}, cli.Misuse("", "--type and --labels need --create")
 	}
 	s, err := f.newSecret("", name, o)
 	if err != nil {
@@ -70,7 +70,7 @@ func (f *flags) newSecret(namespace, name string, o cli.OpenOptions) (*secret, e
 		return nil, err
 	}
 	if len(content.IsDNS1123Label(ofFlags)) > 0 {
-		return nil, cli.Misuse("", "--namespace takes the name of a namespace and nothing else")
+		return nil, cli.Misuse("", "--namespace must be the name of a namespace and nothing else")
 	}
 	s := &secret{
 		program: f.program, options: o, namespace: cmp.Or(namespace, ofFlags), name: name, host: config.Host,
@@ -95,10 +95,10 @@ func withoutKind(name string) string {
 func (f *flags) register(root *cobra.Command) {
 	persistent := root.PersistentFlags()
 	persistent.Var(&f.secret, "secret", "`NAME` of the Secret")
-	persistent.Var(&f.key, "key", "`KEY` in it that holds the users; else guessed")
+	persistent.Var(&f.key, "key", "`KEY` of the Secret that holds the users; guessed if not given")
 	f.registerKubectl(persistent)
 	f.retry = cli.Duration(time.Minute)
-	persistent.Var(&f.retry, "retry-timeout", "how much `TIME` to try an edit again")
+	persistent.Var(&f.retry, "retry-timeout", "`TIME` for which an edit is tried again")
 	f.complete(root)
 }
 
@@ -106,7 +106,7 @@ func (f *flags) register(root *cobra.Command) {
 // The help shows few of them.
 func (f *flags) registerKubectl(persistent *pflag.FlagSet) {
 	all := pflag.NewFlagSet("", pflag.ContinueOnError)
-	all.StringVar(&f.kubeconfig, "kubeconfig", "", "`FILE` that says which clusters there are")
+	all.StringVar(&f.kubeconfig, "kubeconfig", "", "kubeconfig `FILE` to use")
 	names := clientcmd.RecommendedConfigOverrideFlags("")
 	names.ContextOverrideFlags.Namespace.Description = "`NAMESPACE` of the Secret"
 	names.CurrentContext.Description = "`CONTEXT` of the kubeconfig to use"
@@ -137,8 +137,8 @@ func (f *flags) registerCreate(cmd *cobra.Command) {
 // registerEdit adds the flags of the commands that edit.
 func (f *flags) registerEdit(cmd *cobra.Command) {
 	local := cmd.Flags()
-	local.BoolVar(&f.force, "force", false, "with --key: edit a text in which there are no users yet")
-	local.StringVar(&f.fieldManager, "field-manager", defaultManager, "`NAME` by which the cluster knows who has edited")
+	local.BoolVar(&f.force, "force", false, "with --key: edit a text that has no users yet")
+	local.StringVar(&f.fieldManager, "field-manager", defaultManager, "`NAME` of the editor that the cluster records")
 }
 
 // A name is the value of a flag. An empty one, of a variable that is not set, is
@@ -150,7 +150,7 @@ func (n *name) Type() string   { return "name" }
 
 func (n *name) Set(s string) error {
 	if s == "" {
-		return cli.FlagProblem("needs a value, and got an empty one")
+		return cli.FlagProblem("must not be empty")
 	}
 	*n = name(s)
 	return nil
@@ -166,7 +166,7 @@ func (l *labels) Set(s string) error {
 	for label := range strings.SplitSeq(s, ",") {
 		key, value, ok := strings.Cut(label, "=")
 		if !ok || len(content.IsLabelKey(key)) > 0 || len(content.IsLabelValue(value)) > 0 {
-			return cli.FlagProblem("takes labels such as app=registry,tier=auth")
+			return cli.FlagProblem("must be labels such as app=registry,tier=auth")
 		}
 		if *l == nil {
 			*l = make(labels)
@@ -185,7 +185,7 @@ func (verbosity) Type() string   { return "level" }
 func (verbosity) Set(s string) error {
 	if n, err := strconv.ParseUint(s, 10, 8); err != nil || n == 0 {
 		if err != nil {
-			return cli.FlagProblem("takes a number, such as 6 to see the requests")
+			return cli.FlagProblem("must be a number, such as 6 to see the requests")
 		}
 		return nil
 	}

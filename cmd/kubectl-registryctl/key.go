@@ -42,7 +42,7 @@ func (s *secret) text(object *unstructured.Unstructured) (key string, text []byt
 		return "", nil, err
 	}
 	if s.options.Access != cli.ToRead && !s.force && !mayHoldUsers(key, text) {
-		return "", nil, cli.Malformed("if it is to hold users from now on: --force", "key %s of %s holds no htpasswd entries", key, s)
+		return "", nil, cli.Malformed("use --force if it is to hold users from now on", "key %s of %s holds no htpasswd entries", key, s)
 	}
 	return key, text, nil
 }
@@ -66,7 +66,7 @@ func (s *secret) find(object *unstructured.Unstructured) (string, error) {
 		case len(candidates) == 1:
 			return candidates[0], s.mayBeGuessed(object, candidates[0])
 		case len(all) > 0:
-			return "", cli.Misuse("--key names the one", "which key of %s holds the users? it has %s", s, list)
+			return "", cli.Misuse("use --key to name it", "cannot tell which key of %s holds the users; it has %s", s, list)
 		}
 		key = defaultKey
 	}
@@ -75,15 +75,15 @@ func (s *secret) find(object *unstructured.Unstructured) (string, error) {
 	}
 	missing := absent(fmt.Sprintf("%s has no key %s; it has %s", s, key, list))
 	if s.canCreate() {
-		return "", cli.Fail("--key names another; --create adds it", "%v", missing)
+		return "", cli.Fail("use --key to name another, or --create to add it", "%v", missing)
 	}
-	return "", cli.Fail("--key names another", "%w", missing)
+	return "", cli.Fail("use --key to name another", "%w", missing)
 }
 
 func (s *secret) mayBeGuessed(object *unstructured.Unstructured, key string) error {
 	text, err := s.decode(object, key)
 	if err == nil && !mayHoldUsers(key, text) {
-		err = cli.Malformed("--secret names the Secret, --key the key", "key %s of %s holds no htpasswd entries; name the key with --key", key, s)
+		err = cli.Malformed("use --secret to name the Secret, and --key to name the key", "key %s of %s holds no htpasswd entries; name the key with --key", key, s)
 	}
 	return err
 }

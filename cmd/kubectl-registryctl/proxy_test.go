@@ -81,8 +81,8 @@ func TestGeneratedPasswordIsKept(t *testing.T) {
 		}
 		status, stdout, stderr := pluginOut(t, broken, args...)
 		assert.Equal(t, 1, status, args)
-		assert.Contains(t, stderr, "which may have been done or not")
-		assert.Contains(t, stderr, "what is printed is the password only if the edit was made\n")
+		assert.Contains(t, stderr, "which may or may not have succeeded")
+		assert.Contains(t, stderr, "what is printed is in force only if the edit was made\n")
 		assert.Contains(t, stderr, "  hint: "+tt.hint)
 		password := stdout[strings.LastIndexAny(strings.TrimSpace(stdout), ",\n")+1:]
 		t.Setenv("PW", strings.TrimSpace(password))

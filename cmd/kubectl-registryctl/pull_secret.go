@@ -37,7 +37,7 @@ func (f *flags) registerLogin(cmd *cobra.Command) func(cli.OpenOptions) (cli.Log
 		case len(names) == 0 && address == "":
 			return nil, nil
 		case len(names) == 0:
-			return nil, cli.Misuse("", "--registry goes with --pull-secret")
+			return nil, cli.Misuse("", "--registry needs --pull-secret")
 		}
 		at, err := cli.LoginAddress("pull-secret", address)
 		if err != nil {
@@ -50,7 +50,7 @@ func (f *flags) registerLogin(cmd *cobra.Command) func(cli.OpenOptions) (cli.Log
 				namespace, name = "", namespace
 			}
 			if len(content.IsPathSegmentName(name)) > 0 || name == "" || found && len(content.IsDNS1123Label(namespace)) > 0 {
-				return nil, cli.Misuse("", "--pull-secret takes the name of a Secret, perhaps with its namespace before it")
+				return nil, cli.Misuse("", "--pull-secret must be NAME or NAMESPACE/NAME of a Secret")
 			}
 			s, err := f.newSecret(namespace, name, o)
 			if err != nil {
@@ -110,7 +110,7 @@ func (l pullSecrets) Save(ctx context.Context, user string, password []byte) err
 func (s *secret) pullText(object *unstructured.Unstructured) (key string, text []byte, err error) {
 	if object != nil {
 		if kind, _, _ := unstructured.NestedString(object.Object, "type"); kind != pullType {
-			return "", nil, cli.Malformed("--pull-secret names another", "%s has the type %s, and Pods pull by one of the type %s", s, kind, pullType)
+			return "", nil, cli.Malformed("use --pull-secret to name another", "%s has the type %s, but image pulls need the type %s", s, kind, pullType)
 		}
 		text, err = s.decode(object, pullKey)
 	}

@@ -107,7 +107,7 @@ func (s *secret) await(ctx context.Context, write func(context.Context) (*unstru
 			if told {
 				return nil, requestError{errAbandoned}
 			}
-			s.program.Say("waiting for the answer to the write of %s; interrupt again to end without it", s)
+			s.program.Say("waiting for the answer to the write of %s; interrupt again to stop without it", s)
 		}
 	}
 }

@@ -84,7 +84,7 @@ func TestInterruptTwice(t *testing.T) {
 	s.patience = time.Minute
 	go func() {
 		for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
-			if strings.Contains(s.program.Stderr.(*said).String(), "interrupt again to end without it\n") {
+			if strings.Contains(s.program.Stderr.(*said).String(), "interrupt again to stop without it\n") {
 				interrupt()
 				return
 			}
@@ -92,5 +92,5 @@ func TestInterruptTwice(t *testing.T) {
 	}()
 	_, err = s.Update(t.Context(), func(f *htpasswd.File) error { return f.Remove("elton") })
 	require.ErrorIs(t, err, cli.ErrUnsure)
-	require.ErrorContains(t, err, "no clear answer came to the write of secret ns/name, which may have been done or not: interrupted")
+	require.ErrorContains(t, err, "there was no clear answer to the write of secret ns/name, which may or may not have succeeded: interrupted")
 }

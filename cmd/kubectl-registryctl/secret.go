@@ -86,7 +86,7 @@ func (s *secret) Read(ctx context.Context) (f *htpasswd.File, err error) {
 	}
 	f, err = s.parse(text)
 	if err != nil && !mayHoldUsers(key, text) { // nor could it be fixed
-		err = cli.Malformed("--key names another", "key %s of %s holds no htpasswd entries", key, s)
+		err = cli.Malformed("use --key to name another", "key %s of %s holds no htpasswd entries", key, s)
 	}
 	return f, err
 }
@@ -128,7 +128,7 @@ func (s *secret) Update(ctx context.Context, edit func(*htpasswd.File) error) (c
 func (s *secret) get(ctx context.Context) (*unstructured.Unstructured, error) {
 	object, err := s.client.get(ctx, s.namespace, s.name)
 	s.known = s.known || err == nil || apierrors.IsNotFound(err)
-	const right = "is it the right one? -n names the namespace, --secret the Secret"
+	const right = "check the namespace, which -n names, and the Secret, which --secret names"
 	switch {
 	case err == nil:
 		return object, nil
@@ -162,7 +162,7 @@ func (s *secret) with(object *unstructured.Unstructured, key string, text []byte
 	for other, value := range data(object) {
 		size += base64.StdEncoding.DecodedLen(len(value)) - strings.Count(value, "=")
 		if other != key {
-			hint = "what the other keys hold counts as well"
+			hint = "the other keys count as well"
 		}
 	}
 	if size > maxBytes {

@@ -65,6 +65,6 @@ func TestExpiredToken(t *testing.T) {
 	for _, args := range [][]string{{"add", "gordon"}, {"rename", "elton", "gordon"}, {"list"}} {
 		status, stderr := plugin(t, expired, args...)
 		assert.Equal(t, 1, status)
-		assert.Contains(t, stderr, "the cluster does not take your credentials: they are wrong, or have expired\n")
+		assert.Contains(t, stderr, "the cluster does not accept your credentials: they are wrong or have expired\n")
 	}
 }

@@ -27,8 +27,9 @@ func TestDisabledUser(t *testing.T) {
 		"registry": func(t *testing.T, file string) server {
 			return testserver.StartRegistry(t, "registry", testserver.RegistryConfig{Htpasswd: file})
 		},
-		"nginx":   func(t *testing.T, file string) server { return testserver.StartNginx(t, file) },
-		"apache2": func(t *testing.T, file string) server { return testserver.StartApache(t, file) },
+		"nginx":    func(t *testing.T, file string) server { return testserver.StartNginx(t, file) },
+		"lighttpd": func(t *testing.T, file string) server { return testserver.StartLighttpd(t, file) },
+		"apache2":  func(t *testing.T, file string) server { return testserver.StartApache(t, file) },
 	} {
 		t.Run(program, func(t *testing.T) {
 			file := filepath.Join(testserver.WorkerDir(t), "htpasswd")

@@ -107,7 +107,7 @@ func TestReadmeCompose(t *testing.T) {
 	status, seen := atTerminal(t, testserver.Build(t), e.dir, append(compose, "run", "--rm", "users", "add", "elton")...)
 	require.Zero(t, status, seen)
 	assert.Contains(t, seen, `added "elton" to auth/registry.htpasswd`)
-	assert.NotContains(t, seen, "lost with this container")
+	assert.NotContains(t, seen, "be lost with this container")
 	e.awaitRegistry(port)
 	require.NoError(t, e.login(address, "elton", "secret"))
 	e.ok("docker", "push", e.hello(address))
@@ -253,7 +253,7 @@ func TestContainers(t *testing.T) {
 	t.Run("without a mount", func(t *testing.T) {
 		o := ctl(t, nil, add...)
 		assert.Zero(t, o.status)
-		assert.Contains(t, o.stderr, "registryctl: warning: /auth/registry.htpasswd is not on a mount: it is lost with this container\n")
+		assert.Contains(t, o.stderr, "registryctl: warning: /auth/registry.htpasswd is not on a mount: it will be lost with this container\n")
 	})
 
 	t.Run("a single file", func(t *testing.T) {
@@ -274,7 +274,7 @@ func TestContainers(t *testing.T) {
 		mount := []string{"-v", auth + ":/auth:ro"}
 		for _, args := range [][]string{add, slices.Concat(add, []string{"--in-place"})} {
 			assert.Equal(t, outcome{1, "", "registryctl: cannot add \"gordon\": auth/registry.htpasswd is on a read-only file system\n" +
-				"  hint: mount the directory for writing, or edit the file where it comes from\n"}, withoutWarnings(ctl(t, mount, args...)))
+				"  hint: mount the directory read-write, or edit the file where it comes from\n"}, withoutWarnings(ctl(t, mount, args...)))
 		}
 		assert.Equal(t, editable, contents(t, file))
 		assert.Empty(t, litter(t, file))

@@ -29,7 +29,7 @@ func TestExportOnTerminal(t *testing.T) {
 	file := create(t, line("elton"))
 	status, seen := atTerminal(t, program, t.TempDir(), program, "user", "export", "--as", "compose", "-f", file)
 	assert.Equal(t, 2, status)
-	assert.Equal(t, "registryctl: the hashes of users are not printed on a terminal\r\n  hint: redirect it into a file, or use --force\r\n", seen)
+	assert.Equal(t, "registryctl: the hashes of users are not printed on a terminal\r\n  hint: redirect the output to a file, or use --force\r\n", seen)
 	status, seen = atTerminal(t, program, t.TempDir(), program, "user", "export", "--as", "compose", "--force", "-f", file)
 	assert.Zero(t, status)
 	assert.Contains(t, seen, "elton:$$2y$$")

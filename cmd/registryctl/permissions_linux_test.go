@@ -137,7 +137,7 @@ func TestOrdinaryUser(t *testing.T) {
 		file := filepath.Join(openFolder(t, 0o777), "htpasswd")
 		require.NoError(t, os.WriteFile(file, []byte(editable), 0o644))
 		o := run(t, append(program, "user", "remove", "elton", "-f", file)...)
-		assert.Regexp(t, `cannot keep the file's owner.*\n  hint: edit it as its owner`, o.stderr)
+		assert.Regexp(t, `cannot keep the file's owner.*\n  hint: run the command as the owner of the file`, o.stderr)
 	})
 
 	t.Run("create", func(t *testing.T) {

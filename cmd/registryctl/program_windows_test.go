@@ -57,7 +57,7 @@ func TestInCmd(t *testing.T) {
 	assert.Regexp(t, `(?m)^[A-Z2-7]{26}$`, typed(`registryctl user add generated --cost 4 --generate`))
 	typed(`echo ` + hash + ` | registryctl user add hashed --hash -`)
 	typed(`set REGISTRY_AUTH_HTPASSWD_PATH=auth\registry.htpasswd & registryctl user verify elton --password-env REGISTRY_AUTH_HTPASSWD_PATH || registryctl user list hashed`)
-	assert.Contains(t, typed(`echo "d0cker"| registryctl user add quoted --cost 4 --password-stdin`), "warning: the quotes around the password are a part of it\n")
+	assert.Contains(t, typed(`echo "d0cker"| registryctl user add quoted --cost 4 --password-stdin`), "warning: the quotes around the password are part of it\n")
 	help := typed(`registryctl /? && registryctl user add /? && registryctl access grant elton /? && registryctl htpasswd /?`)
 	for _, usage := range []string{"COMMAND", "user add NAME", "access grant USER", "htpasswd FLAGS"} {
 		assert.Contains(t, help, "\nUsage:\n  registryctl "+usage)
@@ -69,16 +69,16 @@ func TestInCmd(t *testing.T) {
 		`echo d0cker | registryctl user add bad --password-stdin`:           `type echo PASSWORD|`,
 		`echo d0cker | registryctl user verify elton --password-stdin`:      `type echo PASSWORD|`,
 		`set PW=d0cker & registryctl user add bad --password-env PW`:        `type set "PW=PASSWORD"&`,
-		`registryctl user add bad --password-env %NONE%`:                    `name the variable alone: PW, not $PW, $env:PW or %PW%`,
-		`registryctl user add bad --password-env $env:PW`:                   `name the variable alone: PW, not $PW, $env:PW or %PW%`,
-		`registryctl user add bad --hash '` + hash + `'`:                    `leave off the single quotes`,
-		`registryctl user list -f "C:\my files\" --hash ` + hash:            `leave off the last backslash`,
-		`registryctl check "C:\my files\" --hash ` + hash:                   `leave off the last backslash`,
-		`registryctl user import "C:\my files\" --hash ` + hash:             `the path of the list has a " in it`,
+		`registryctl user add bad --password-env %NONE%`:                    `use the name of the variable alone: PW, not $PW, $env:PW or %PW%`,
+		`registryctl user add bad --password-env $env:PW`:                   `use the name of the variable alone: PW, not $PW, $env:PW or %PW%`,
+		`registryctl user add bad --hash '` + hash + `'`:                    `leave out the single quotes`,
+		`registryctl user list -f "C:\my files\" --hash ` + hash:            `leave out the last backslash`,
+		`registryctl check "C:\my files\" --hash ` + hash:                   `leave out the last backslash`,
+		`registryctl user import "C:\my files\" --hash ` + hash:             `the path of the list must not contain a "`,
 		`set REGISTRY_AUTH_HTPASSWD_PATH="x"& registryctl user list`:        `hint: set "REGISTRY_AUTH_HTPASSWD_PATH=PATH"`,
-		`registryctl user add bad -f C:\my files\x`:                         `put a path with blanks in quotes`,
+		`registryctl user add bad -f C:\my files\x`:                         `put a path with spaces in quotes`,
 		`registryctl user list -f "no file"`:                                `hint: registryctl user add NAME -f "no file" creates it`,
-		`registryctl user list -f auth/none`:                                `there is no auth\none, named by -f`,
+		`registryctl user list -f auth/none`:                                `auth\none does not exist (named by -f)`,
 		`registryctl user list -f auth`:                                     `read auth: is a directory`,
 		`registryctl user remove elton -f auth`:                             `auth is a directory`,
 		`registryctl user import auth`:                                      `cannot read the list auth: is a directory`,

@@ -59,7 +59,7 @@ func TestServe(t *testing.T) {
 			require.NoError(t, os.WriteFile(access, []byte("* all\n"), 0o600))
 			out, err = crane("francis", "r3gL4b", "push", file, image+":still")
 			assert.NoError(t, err, out)
-			assert.Contains(t, s.log(), "line 1: want a repository after the action")
+			assert.Contains(t, s.log(), "line 1: expected a repository after the action")
 			_, err = crane("", "", "pull", image, file)
 			assert.Error(t, err)
 

@@ -38,8 +38,8 @@ var (
 // Authenticator afterwards. Its methods may be called concurrently. It needs no
 // Close: it keeps no file open, and no goroutine beyond the comparisons under way.
 //
-// What package fmt, log/slog or encoding/json prints of an Authenticator holds no
-// hash, no password and no key.
+// Packages fmt, log/slog and encoding/json print no hash, password or key of an
+// Authenticator.
 type Authenticator struct {
 	// Path is the path of the file. The file may be missing at first, and Path may
 	// be a symbolic link. If Path is empty, the text is passed to
@@ -68,7 +68,7 @@ type Authenticator struct {
 	// Schemes are the schemes of the hashes that are accepted; only
 	// [htpasswd.Bcrypt] if empty, as the registry does. The others are "apr1",
 	// "md5-crypt", "sha1", "ssha", "sha256-crypt" and "sha512-crypt". All of them but
-	// SHA-crypt are quickly guessed by whoever has the file, and SHA-crypt can take
+	// SHA-crypt are quick to guess for anyone who has the file, and SHA-crypt can take
 	// 6 seconds of a core.
 	Schemes []htpasswd.Scheme
 
@@ -94,9 +94,9 @@ type Authenticator struct {
 	// What is remembered is an HMAC-SHA-256 of user, hash and password, under a
 	// random key that lives as long as the process. Wrong passwords are never
 	// remembered. An entry that is changed or removed in the file is refused as soon
-	// as the edit is seen. The risk: whoever reads the memory of the process can try
+	// as the edit is seen. The risk: anyone who reads the memory of the process can try
 	// passwords, at the speed of an HMAC, against the users who logged in within
-	// CacheTTL. And whoever knows a right password can tell by the time whether that
+	// CacheTTL. And anyone who knows a right password can tell by the time whether that
 	// user logged in within CacheTTL.
 	CacheTTL time.Duration
 
@@ -185,7 +185,7 @@ func orDefault[T int | int64 | time.Duration](value, otherwise T) T {
 // the password is compared with a hash from the file, chosen by an HMAC of the
 // name. If the file has hashes of several costs, unknown names are spread over
 // these as the users are. The choice for a name is stable until the process ends;
-// whoever compares it across a restart, or among several servers, can tell an
+// anyone who compares it across a restart, or among several servers, can tell an
 // unknown name.
 func (a *Authenticator) Verify(ctx context.Context, user, password string) error {
 	s := a.ready()

@@ -101,8 +101,30 @@ func TestFindingsCanBeCompared(t *testing.T) {
 		}
 	}
 	for f, n := range seen {
-		assert.Equal(t, 3, n, "%+v", f)
+		assert.Equal(t, len(lint.Servers()), n, "%+v", f)
 	}
+}
+
+// What is a comment elsewhere lets in at zot, by another name, if it holds a hash that
+// zot accepts.
+func TestCheckForZot(t *testing.T) {
+	findings := check(t, short.Replace("#elton:A⏎# a note: x⏎# old:$apr1$r31...1$HqJZimcKQFAMYayBlzkrA/⏎francis:B⏎"), lint.Zot)
+	findings = slices.DeleteFunc(findings, func(f lint.Finding) bool { return f.Kind == lint.LowCost })
+	require.Len(t, findings, 1)
+	assert.Equal(t, lint.CommentedUser, findings[0].Kind)
+	assert.Equal(t, lint.SeverityError, findings[0].Severity)
+	assert.Equal(t, "#elton", findings[0].User)
+	assert.Equal(t, 1, findings[0].Line)
+}
+
+// A second colon anywhere keeps Traefik from reading the file at all.
+func TestCheckForTraefik(t *testing.T) {
+	findings := check(t, short.Replace("elton:A⏎# a:b:c⏎francis:B:Francis⏎"), lint.Traefik)
+	findings = slices.DeleteFunc(findings, func(f lint.Finding) bool { return f.Kind == lint.LowCost })
+	require.Len(t, findings, 1)
+	assert.Equal(t, lint.ThirdField, findings[0].Kind)
+	assert.Equal(t, lint.SeverityError, findings[0].Severity)
+	assert.Equal(t, 3, findings[0].Line)
 }
 
 func TestCheckForApache(t *testing.T) {
@@ -195,7 +217,8 @@ func TestProblem(t *testing.T) {
 		}
 	}
 	all := lint.Servers()
-	assert.Equal(t, map[string][]lint.Server{"a": all, "b": all, "z": {lint.Registry}, "p": {lint.Nginx, lint.Apache}, "s": {lint.Nginx}}, got)
+	assert.Equal(t, map[string][]lint.Server{"a": all, "b": all, "z": {lint.Registry}, "p": {lint.Nginx, lint.Apache, lint.Lighttpd, lint.Traefik}, "s": {lint.Nginx},
+		"l": {lint.Traefik}}, got) // of which there is a warning
 	e, _ := file.Lookup("p")
 	assert.Equal(t, "apr1 hash; the registry accepts only bcrypt", lint.Problem(e, lint.Registry))
 }

@@ -37,5 +37,5 @@ func Example_audit() {
 	// Output:
 	// a/registry.htpasswd:1: error: apr1 hash; the registry accepts only bcrypt
 	// a/registry.htpasswd:2: error: no colon in the line; the registry answers 400 to everyone
-	// b/registry.htpasswd:1: warning: the cost is 5, below 10; whoever gets hold of the file can try many passwords a second
+	// b/registry.htpasswd:1: warning: the cost is 5, below 10; anyone who gets the file can try many passwords per second
 }

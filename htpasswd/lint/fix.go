@@ -14,8 +14,8 @@ import (
 	"github.com/registryctl/registryctl/internal/record"
 )
 
-// ErrUnfixable is the error of [Fix] for a text that it cannot make right without
-// a guess. It is returned with the reason, and never holds a part of the text.
+// ErrUnfixable is the error of [Fix] for a text that it cannot correct without
+// guessing. It is wrapped with the reason, which holds no part of the text.
 var ErrUnfixable = errors.New("the file cannot be fixed")
 
 // A Change is something that Fix did.
@@ -25,21 +25,21 @@ type Change struct {
 	Done string `json:"done"` // holds no hash, and of the text no more than the name of a user
 }
 
-// Fix makes a text right for the registry as far as that needs no guess, and says
-// what it did. If there is nothing to do, it returns the text and no changes; for
-// a text that it returns there never is.
+// Fix corrects a text for the registry as far as that needs no guessing, and
+// returns what it changed. If there is nothing to correct, it returns the text
+// itself and no changes, as it does for any text that Fix has returned.
 //
-// Fix changes nothing for anybody who could log in: by the registry's reading,
-// where the last line of a user counts, they have the same hash before and after.
-// A record that has no line of its own, as a line ending before it is missing or
-// a lone carriage return, gets one if its user has no line that counts. Otherwise
-// it becomes a comment, and so does a line that is no entry. Of several lines of a
-// user only those go that did not count. Names stay as they are; a byte order mark
-// before the first name is not a part of it.
+// Fix changes nothing for users who can log in: the hash that counts for the
+// registry, which is that of a user's last line, stays the same. A record without
+// a line of its own, because the line ending before it is missing or is a lone
+// carriage return, gets a line if its user has no line that counts. Otherwise it
+// becomes a comment, and so does a line that is not an entry. Of several lines of
+// a user, those that do not count are removed. Names are not changed; a byte order
+// mark before the first name is not a part of it.
 //
-// The error is [ErrUnfixable] for a text that is no htpasswd file, or not one
-// text: malformed UTF-16, or UTF-16 with lines in ASCII. If the context ends
-// meanwhile, the error is that of the context.
+// The error is [ErrUnfixable] for a text that is not an htpasswd file, or mostly
+// something else, and for malformed UTF-16 or UTF-16 with lines in ASCII. If the
+// context ends first, the error is that of the context.
 //
 // Fix cannot make a password valid: users whose hash the registry does not accept
 // stay as they are.
@@ -75,6 +75,9 @@ func fix(ctx context.Context, text string) (string, []Change, error) {
 	c := checker{ctx: ctx}
 	if has := c.contents(text); has == hasUsers || has == hasOther {
 		return "", nil, fmt.Errorf("%w: no line holds a user and a hash, so it is not an htpasswd file", ErrUnfixable)
+	}
+	if isMostlyOther(text) {
+		return "", nil, fmt.Errorf("%w: most of its lines are not entries, so it may not be an htpasswd file", ErrUnfixable)
 	}
 	if err := verifyFix(ctx, before, text, fixed); err != nil {
 		return "", nil, err
@@ -123,7 +126,7 @@ func (x *fixer) decode(text string) (string, error) {
 			return "", fmt.Errorf("%w: %w", ErrUnfixable, err)
 		}
 		if slices.Contains(decoded, 0) {
-			return "", fmt.Errorf("%w: it is in no known encoding", ErrUnfixable)
+			return "", fmt.Errorf("%w: its encoding is unknown", ErrUnfixable)
 		}
 		text = string(decoded)
 		x.did(UTF16, 0, "converted from UTF-16 to UTF-8")

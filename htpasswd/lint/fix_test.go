@@ -131,6 +131,8 @@ func TestFixRefuses(t *testing.T) {
 		"YAML":                   "users:\n  - name: elton\n    password: d0cker\n---\n",
 		"YAML, colons only":      "services:\n  registry:\n    image: registry:2\n",
 		"plain text, unended":    "elton:d0cker",
+		"document":               short.Replace("elton:A⏎" + strings.Repeat("a sentence⏎", 11)),
+		"document in UTF-16":     wide("elton:A⏎"+strings.Repeat("a sentence⏎", 11), "\xff\xfe"),
 		"UTF-16 without a hash":  wide("apple", "\xff\xfe"),
 		"marked name twice":      short.Replace("\ufeffa:A⏎b:B⏎\ufeffa:C⏎"),
 		"marked name and hidden": short.Replace("\ufeffa:A⏎b:B␍\ufeffa:C⏎"),

@@ -2,6 +2,7 @@ package lint
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -9,10 +10,10 @@ import (
 	"github.com/registryctl/registryctl/internal/crypt"
 )
 
-// Problem returns why a server does not let a user in by this entry, whatever the
-// password; it is empty if the server does. It does not know whether another line
-// counts instead, nor what the line holds behind a bcrypt hash, as an Entry does
-// not say; [Check] does.
+// Problem returns why a server does not let a user in with this entry, whatever the
+// password, or "" if it does. It does not know whether another line counts instead,
+// nor what follows a bcrypt hash on the line, because an Entry does not tell;
+// [Check] does.
 func Problem(e htpasswd.Entry, server Server) string {
 	hash := e.Hash.Encoded()
 	if isDisabled(hash) {
@@ -34,6 +35,11 @@ func Problem(e htpasswd.Entry, server Server) string {
 			c.add(NULInName, place{})
 		}
 	}
+	return c.problem(hash)
+}
+
+// problem returns the first error about the hash, or an earlier one.
+func (c *checker) problem(hash string) string {
 	c.hash(place{}, hash)
 	for _, f := range c.findings {
 		if f.Severity == SeverityError {
@@ -48,8 +54,8 @@ func (c *checker) hash(at place, hash string) {
 	switch {
 	case strings.TrimLeftFunc(hash, unicode.IsSpace) != hash:
 		c.add(BlankBeforeHash, at)
-	case c.server == Registry:
-		c.registryHash(at, hash)
+	case c.server.lastCounts():
+		c.goHash(at, hash)
 	default:
 		c.cryptHash(at, hash)
 	}
@@ -77,35 +83,51 @@ const disabledMark = "!"
 // dozens of requests pays for one hash.
 const slowCost = 12
 
-// registryHash looks at a hash as the registry does, which accepts what
-// x/crypto/bcrypt accepts.
-func (c *checker) registryHash(at place, hash string) {
+// goServers has what the servers in Go accept: of the hashes that x/crypto/bcrypt
+// takes only those that begin so, if anything is said, and of which other schemes.
+var goServers = map[Server]struct{ begin, schemes []string }{
+	Registry: {},
+	Zot:      {[]string{"$2a$", "$2b$", "$2y$"}, []string{crypt.SHA256Crypt, crypt.SHA512Crypt}},
+	Traefik:  {[]string{"$2a$", "$2b$", "$2x$", "$2y$"}, []string{crypt.SHA1, crypt.APR1, crypt.MD5Crypt}},
+}
+
+// goHash looks at a hash as the servers in Go do.
+func (c *checker) goHash(at place, hash string) {
+	accepts := goServers[c.server]
 	_, n, ok := crypt.ParseBcrypt(hash)
-	if !ok {
-		if scheme, _ := crypt.Scan(until(hash, ":\r\x00")); scheme != "" {
-			c.add(NotBcrypt, at, scheme)
-		} else {
-			c.noHash(at, hash)
+	field := until(hash, ":\r\x00")
+	scheme, _ := crypt.Scan(field)
+	switch {
+	case ok && accepts.begin != nil && !slices.Contains(accepts.begin, hash[:4]):
+		c.add(OddBcrypt, at)
+	case ok:
+		if c.server == Registry || crypt.IsExact(hash[:n]) {
+			c.bcryptForm(at, hash[:n])
 		}
-		return
-	}
-	c.bcryptForm(at, hash[:n])
-	switch rest := hash[n:]; {
-	case rest == "" || rest[0] == '\r' || isGlued(rest):
-	case rest[0] == ':':
-		c.add(ThirdField, at)
-	default:
-		c.add(TextAfterHash, at)
+		switch rest := hash[n:]; {
+		case rest == "" || rest[0] == '\r' || isGlued(rest):
+		case rest[0] != ':':
+			c.add(TextAfterHash, at)
+		case c.server != Traefik: // which refuses the file
+			c.add(ThirdField, at)
+		}
+	case scheme == "":
+		c.noHash(at, hash)
+	case !slices.Contains(accepts.schemes, scheme):
+		c.add(NotBcrypt, at, scheme)
+	case !crypt.IsExact(field) || c.server == Zot && strings.Contains(field, "$$"): // zot takes no empty salt
+		c.add(InexactHash, at, scheme)
 	}
 }
 
-// cryptHash looks at a hash as nginx and Apache httpd do: they compare the whole
-// field, and leave most schemes to crypt(3).
+// cryptHash looks at a hash as the servers in C do: they compare the whole field, and
+// leave most schemes to crypt(3).
 func (c *checker) cryptHash(at place, hash string) {
 	scheme, n := crypt.Scan(hash)
 	switch {
 	case scheme == "":
 		c.noHash(at, hash)
+	case scheme == crypt.SHA1 && c.server == Lighttpd: // it decodes what is there, up to the end of the digest
 	case n < len(hash):
 		c.add(TextAfterHash, at)
 	case scheme == crypt.Bcrypt:

@@ -1,10 +1,10 @@
 package lint
 
-// A Kind says what a finding is about. Its text is an identifier that stays.
+// A Kind identifies what a finding is about. Its text never changes.
 type Kind string
 
-// The kinds of findings. What one means at a server, a Finding says. The last
-// three are about the file and not about its text: [CheckMode] finds them.
+// The kinds of findings. The Message of a [Finding] tells what its kind means for the
+// server. The last three are about the mode of a file: [CheckMode] returns them.
 const (
 	NoUsers          Kind = "no-users"                       // no line but empty ones, comments and disabled users
 	NotHtpasswd      Kind = "not-htpasswd"                   // another kind of file: no line holds a hash
@@ -21,6 +21,7 @@ const (
 	BlankBeforeHash  Kind = "blank-before-hash"              // whitespace behind the colon
 	Backslash        Kind = "backslash-at-line-end"          // one at the end of a line, which Apache httpd joins with the next
 	Unread           Kind = "unread-line"                    // an entry that the line before keeps from being read
+	CommentedUser    Kind = "commented-out-user"             // a user in a comment, whom the server lets in
 	EmptyName        Kind = "empty-name"                     // a colon without a name before it
 	BadName          Kind = "bad-name"                       // a name that few clients can log in with
 	MangledName      Kind = "mangled-name"                   // a name that docker and others change or misunderstand
@@ -62,22 +63,30 @@ type effect struct {
 
 type effects map[Server]effect
 
-// everywhere is the effect of what does not depend on the server.
-func everywhere(s Severity, does string) effects {
-	return effects{Registry: {s, does}, Nginx: {s, does}, Apache: {s, does}}
+// at is the effect of what means the same at several servers.
+func at(s Severity, does string, servers ...Server) effects {
+	all := make(effects)
+	for _, server := range servers {
+		all[server] = effect{s, does}
+	}
+	return all
 }
 
-// elsewhere is the effect at nginx and Apache httpd.
-func elsewhere(s Severity, does string) effects {
-	return effects{Nginx: {s, does}, Apache: {s, does}}
-}
+// everywhere is the effect of what does not depend on the server.
+func everywhere(s Severity, does string) effects { return at(s, does, Servers()...) }
+
+// withCrypt is the effect at the servers that leave most hashes to crypt(3).
+func withCrypt(s Severity, does string) effects { return at(s, does, Nginx, Apache, Lighttpd) }
 
 const (
 	fixIt       = "the file can be fixed"
 	newPassword = "set a new password"
 	rename      = "rename the user"
 	removeUser  = "remove the user"
-	noPassword  = "no password is right"
+	noPassword  = "no password matches"
+	firstLine   = "the first line counts, and this one does not"
+	lastLine    = "the last line counts, and this one does not"
+	crypt2x     = "crypt(3) computes it with an old bug, so a password that is not ASCII may be refused"
 )
 
 // kinds has each kind: what it is, what it means at which server, and what to do
@@ -89,38 +98,52 @@ var kinds = map[Kind]struct {
 	remedy Remedy
 }{
 	NoUsers:     {"no users%s", everywhere(SeverityError, "the server lets nobody in"), "add a user, or enable one", RemedyNone},
-	NotHtpasswd: {"no line holds a user and a hash", everywhere(SeverityError, "this is not an htpasswd file"), "name the right file", RemedyNone},
+	NotHtpasswd: {"no line holds a user and a hash", everywhere(SeverityError, "this is not an htpasswd file"), "check the name of the file", RemedyNone},
 	UTF16: {"the file is UTF-16, as Windows PowerShell 5.1 writes it with > and Out-File",
 		everywhere(SeverityError, "the server finds no user in it"), fixIt, RemedyFix},
 	MixedUTF16: {"the file starts as UTF-16 and holds lines in ASCII, as if two programs had written it",
-		everywhere(SeverityError, "the server cannot read the first part"), "write the file anew, as UTF-8", RemedyNone},
-	BOM: {"a byte order mark before the name", everywhere(SeverityError, "it is taken for a part of the name"), fixIt, RemedyFix},
+		everywhere(SeverityError, "the server cannot read the first part"), "write the file again, as UTF-8", RemedyNone},
+	BOM: {"a byte order mark before the name", everywhere(SeverityError, "it is read as part of the name"), fixIt, RemedyFix},
 	BOMBeforeComment: {"a byte order mark before a comment",
 		everywhere(SeverityWarning, "the comment is taken for a user"), fixIt, RemedyFix},
 	NoColon: {"no colon in the line", effects{
 		Registry: {SeverityError, "the registry answers 400 to everyone"},
 		Nginx:    {SeverityWarning, "nginx skips it"},
 		Apache:   {SeverityWarning, "Apache httpd skips it"},
+		Lighttpd: {SeverityWarning, "lighttpd skips it"},
+		Zot:      {SeverityWarning, "zot skips it"},
+		Traefik:  {SeverityError, "Traefik refuses the whole file"},
 	}, "make it a comment", RemedyFix},
 	LineTooLong: {"the line is longer than %d bytes", effects{
 		Registry: {SeverityError, "the registry answers 400 to everyone"},
 		Apache:   {SeverityError, "Apache httpd reads neither it nor what follows"},
+		Zot:      {SeverityError, "zot reads neither it nor what follows"},
 	}, "make it a comment", RemedyFix},
 	LoneCR:        {"a carriage return instead of a line ending before the name", everywhere(SeverityError, "the user is not found"), fixIt, RemedyFix},
-	GluedLines:    {"no line ending before the name", everywhere(SeverityError, "the user is taken for a part of the record before"), fixIt, RemedyFix},
+	GluedLines:    {"no line ending before the name", everywhere(SeverityError, "the user is read as part of the record before"), fixIt, RemedyFix},
 	IgnoredRecord: {"a record without a line of its own", everywhere(SeverityWarning, "it does not count"), "make it a comment", RemedyFix},
 	BlankAroundLine: {"whitespace before the name",
-		elsewhere(SeverityError, "it is taken for a part of the name"), "remove it", RemedyNone},
+		at(SeverityError, "it is read as part of the name", Nginx, Apache, Lighttpd, Zot), "remove it", RemedyNone},
 	Backslash: {"a backslash at the end of the line", effects{
 		Apache: {SeverityWarning, "Apache httpd reads the next line as a part of this one"},
 	}, "remove it", RemedyNone},
-	Unread: {"the server does not read this line",
-		elsewhere(SeverityError, "it is taken for a part of the line before, or follows one that is too long"), "correct the line before", RemedyNone},
-	BlankBeforeHash: {"whitespace before the hash", everywhere(SeverityError, "it is taken for a part of the hash, so "+noPassword), fixIt, RemedyFix},
+	Unread: {"the server does not read this line", effects{
+		Nginx:    {SeverityError, "it is read as part of the line before"},
+		Apache:   {SeverityError, "it is read as part of the line before, or follows one that is too long"},
+		Lighttpd: {SeverityError, "it has more than 1024 bytes, or a NUL byte is in it or before it"},
+		Zot:      {SeverityError, "it follows one that is too long"},
+	}, "correct it, or the line before", RemedyNone},
+	CommentedUser: {"a user in a comment", effects{
+		Zot: {SeverityError, "zot knows no comments, so anyone who has the password gets in by this name"},
+	}, "remove the line; disable a user instead", RemedyNone},
+	BlankBeforeHash: {"whitespace before the hash", everywhere(SeverityError, "it is read as part of the hash, so "+noPassword), fixIt, RemedyFix},
 	EmptyName: {"no user name", effects{
-		Registry: {SeverityWarning, "whoever has the password gets in without a name"},
+		Registry: {SeverityWarning, "anyone who has the password gets in without a name"},
 		Nginx:    {SeverityError, "nginx lets nobody in without a name"},
-		Apache:   {SeverityWarning, "whoever has the password gets in without a name"},
+		Apache:   {SeverityWarning, "anyone who has the password gets in without a name"},
+		Lighttpd: {SeverityWarning, "anyone who has the password gets in without a name"},
+		Zot:      {SeverityWarning, "anyone who has the password gets in without a name"},
+		Traefik:  {SeverityWarning, "anyone who has the password gets in without a name"},
 	}, removeUser, RemedyRemove},
 	BadName:     {"the name %s", everywhere(SeverityWarning, "few clients can log in with it"), rename, RemedyRename},
 	MangledName: {"the name %s", everywhere(SeverityWarning, "some clients cannot log in with it"), rename, RemedyRename},
@@ -136,63 +159,86 @@ var kinds = map[Kind]struct {
 		Registry: {SeverityWarning, "the password is in its log"},
 	}, removeUser, RemedyRemove},
 	Duplicate: {"the user is also on line %d", effects{
-		Registry: {SeverityWarning, "the last line counts, and this one does not"},
-		Nginx:    {SeverityWarning, "the first line counts, and this one does not"},
-		Apache:   {SeverityWarning, "the first line counts, and this one does not"},
+		Registry: {SeverityWarning, lastLine},
+		Nginx:    {SeverityWarning, firstLine},
+		Apache:   {SeverityWarning, firstLine},
+		Lighttpd: {SeverityWarning, firstLine},
+		Zot:      {SeverityWarning, lastLine},
+		Traefik:  {SeverityWarning, lastLine},
 	}, "keep the last line", RemedyFix},
 	EmptyHash:   {"no hash", everywhere(SeverityError, noPassword), newPassword, RemedyPassword},
 	UnknownHash: {"no hash of a known scheme", everywhere(SeverityError, noPassword), newPassword, RemedyPassword},
 	PlainText: {"text that is not a hash, perhaps the password itself",
 		everywhere(SeverityError, noPassword+", and everyone who can read the file knows it"), newPassword, RemedyPassword},
-	ShellExpanded: {"a part of a bcrypt hash, as a shell leaves it of a hash in double quotes",
+	ShellExpanded: {"a part of a bcrypt hash, as a shell leaves it when the hash is in double quotes",
 		everywhere(SeverityError, noPassword), newPassword, RemedyPassword},
 	DoubledDollars: {"a bcrypt hash with escaped dollar signs, as in a compose file or a script",
 		everywhere(SeverityError, noPassword), fixIt, RemedyFix},
 	Quoted: {"a bcrypt hash in quotes", everywhere(SeverityError, noPassword), fixIt, RemedyFix},
 	MaybeDES: {"13 characters that are a DES hash or a plain password",
-		elsewhere(SeverityWarning, "they are taken for a hash"), newPassword, RemedyPassword},
+		withCrypt(SeverityWarning, "they are taken for a hash"), newPassword, RemedyPassword},
 	NotBcrypt: {"%s hash", effects{
 		Registry: {SeverityError, "the registry accepts only bcrypt"},
+		Zot:      {SeverityError, "zot accepts only bcrypt and SHA-crypt"},
+		Traefik:  {SeverityError, "Traefik accepts only bcrypt, {SHA}, apr1 and MD5-crypt"},
 	}, newPassword, RemedyPassword},
-	InexactHash: {"%s hash with a salt, rounds or digest that the server does not accept",
-		elsewhere(SeverityError, noPassword), newPassword, RemedyPassword},
+	InexactHash: {"%s hash with a salt, rounds or digest of an unusual form",
+		effects{
+			Nginx:    {SeverityError, noPassword},
+			Apache:   {SeverityError, noPassword},
+			Lighttpd: {SeverityError, noPassword},
+			Zot:      {SeverityWarning, "zot may not accept it"},
+			Traefik:  {SeverityWarning, "Traefik may not accept it"},
+		}, newPassword, RemedyPassword},
 	PlainHash: {"the password itself, not a hash", effects{
-		Nginx:  {SeverityWarning, "nginx accepts it, and everyone who can read the file knows it"},
-		Apache: {SeverityError, "Apache httpd does not accept it"},
+		Nginx:    {SeverityWarning, "nginx accepts it, and everyone who can read the file knows it"},
+		Apache:   {SeverityError, "Apache httpd does not accept it"},
+		Lighttpd: {SeverityError, "lighttpd does not accept it"},
 	}, newPassword, RemedyPassword},
 	SSHAHash: {"ssha hash", effects{
-		Apache: {SeverityError, "Apache httpd does not accept it"},
+		Apache:   {SeverityError, "Apache httpd does not accept it"},
+		Lighttpd: {SeverityError, "lighttpd does not accept it"},
 	}, newPassword, RemedyPassword},
-	BrokenBcrypt: {"a bcrypt hash that is cut or damaged", everywhere(SeverityError, noPassword), newPassword, RemedyPassword},
+	BrokenBcrypt: {"a bcrypt hash that is truncated or damaged", everywhere(SeverityError, noPassword), newPassword, RemedyPassword},
 	OddBcrypt: {"a bcrypt hash in an unusual form", effects{
-		Registry: {SeverityWarning, "the registry accepts it, other servers do not"},
+		Registry: {SeverityWarning, "the registry accepts it, but other servers do not"},
 		Nginx:    {SeverityError, "nginx does not accept it"},
 		Apache:   {SeverityError, "Apache httpd does not accept it"},
+		Lighttpd: {SeverityError, "lighttpd does not accept it"},
+		Zot:      {SeverityError, "zot does not accept it"},
+		Traefik:  {SeverityError, "Traefik does not accept it"},
 	}, newPassword, RemedyPassword},
 	Prefix2b: {"a bcrypt hash that begins with $2b$", effects{
 		Apache: {SeverityWarning, "Apache httpd leaves it to the system's crypt, which may not accept it"},
 	}, newPassword, RemedyPassword},
 	Prefix2x: {"a bcrypt hash that begins with $2x$", effects{
 		Registry: {SeverityWarning, "the registry computes it as $2y$, so a password that is not ASCII may be refused"},
-		Nginx:    {SeverityWarning, "crypt(3) computes it with an old bug, so a password that is not ASCII may be refused"},
-		Apache:   {SeverityWarning, "crypt(3) computes it with an old bug, so a password that is not ASCII may be refused"},
+		Nginx:    {SeverityWarning, crypt2x},
+		Apache:   {SeverityWarning, crypt2x},
+		Lighttpd: {SeverityWarning, crypt2x},
+		Traefik:  {SeverityWarning, "Traefik computes it as $2y$, so a password that is not ASCII may be refused"},
 	}, newPassword, RemedyPassword},
-	TextAfterHash: {"text behind the hash", effects{
-		Registry: {SeverityWarning, "the registry ignores it, other servers do not"},
-		Nginx:    {SeverityError, "it is taken for a part of the hash, so " + noPassword},
-		Apache:   {SeverityError, "it is taken for a part of the hash, so " + noPassword},
+	TextAfterHash: {"text after the hash", effects{
+		Registry: {SeverityWarning, "the registry ignores it, but other servers do not"},
+		Nginx:    {SeverityError, "it is read as part of the hash, so " + noPassword},
+		Apache:   {SeverityError, "it is read as part of the hash, so " + noPassword},
+		Lighttpd: {SeverityError, "it is read as part of the hash, so " + noPassword},
+		Zot:      {SeverityWarning, "zot ignores it, but other servers do not"},
+		Traefik:  {SeverityWarning, "Traefik ignores it, but other servers do not"},
 	}, newPassword, RemedyPassword},
-	ThirdField: {"a third field behind the hash", effects{
+	ThirdField: {"a third field after the hash", effects{
 		Registry: {SeverityWarning, "it means nothing"},
+		Zot:      {SeverityWarning, "it means nothing"},
+		Traefik:  {SeverityError, "Traefik refuses the whole file"},
 	}, "remove it", RemedyNone},
-	LowCost:  {"the cost is %d, below 10", everywhere(SeverityWarning, "whoever gets hold of the file can try many passwords a second"), newPassword, RemedyPassword},
-	HighCost: {"the cost is %d, above 12", everywhere(SeverityWarning, "each request takes long"), newPassword + " at a lower cost", RemedyPassword},
+	LowCost:  {"the cost is %d, below 10", everywhere(SeverityWarning, "anyone who gets the file can try many passwords per second"), newPassword, RemedyPassword},
+	HighCost: {"the cost is %d, above 12", everywhere(SeverityWarning, "each request takes a long time"), newPassword + " at a lower cost", RemedyPassword},
 	NoNewline: {"no line ending at the end of the file",
-		everywhere(SeverityWarning, "what another program appends would be glued to the last line"), fixIt, RemedyFix},
+		everywhere(SeverityWarning, "a line that another program appends would be joined to the last one"), fixIt, RemedyFix},
 	OthersRead: {"everyone on this machine can read the file",
 		everywhere(SeverityWarning, "they can try passwords against its hashes"), "chmod o-r", RemedyMode},
 	OthersWrite: {"everyone on this machine can write the file",
 		everywhere(SeverityWarning, "they can let themselves in"), "chmod o-w", RemedyMode},
 	OwnerOnly: {"only root can read the file",
-		elsewhere(SeverityError, "the workers of the server run as another user, and answer 500"), "chgrp the file to the group of the server, and chmod g+r", RemedyMode},
+		withCrypt(SeverityError, "the server runs as another user, and lets nobody in"), "chgrp the file to the group of the server, and chmod g+r", RemedyMode},
 }

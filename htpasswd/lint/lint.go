@@ -1,6 +1,6 @@
 // Package lint finds what keeps users from logging in: it reads an htpasswd file
-// as a server does, and reports what is wrong with each line. It also repairs
-// what can be repaired without a guess.
+// as a server does, and reports what is wrong with each line. It also corrects
+// what can be corrected without guessing.
 //
 // The registry computes every bcrypt hash as $2y$. crypt(3), and so nginx and
 // Apache httpd, compute $2x$ with an old bug, which makes another hash of a
@@ -26,19 +26,31 @@ import (
 // A Server is a program that reads htpasswd files.
 type Server string
 
-// The servers that Check knows. What they accept was learned by asking them about
-// the files in testdata/wild. They were Distribution 2.8.2 and 3.1.2, nginx 1.22
-// and Apache httpd 2.4, the last two on a system whose crypt(3) is libxcrypt.
+// The servers that Check knows. What most accept was learned by asking them about
+// the files in testdata/wild: Distribution 2.8.2 and 3.1.2, and nginx 1.22, Apache
+// httpd 2.4 and lighttpd 1.4.69 on a system whose crypt(3) is libxcrypt.
+//
+// What the other two accept was read in their source: pkg/api/htpasswd.go of zot
+// 2.1.20, and auth.go and basic_auth.go in pkg/middlewares/auth of Traefik 3.7.9
+// with basic.go of github.com/containous/go-http-auth at a37a7636d23e. They may
+// differ in what they make of a hash in an unusual form.
 const (
 	Registry Server = "registry"
 	Nginx    Server = "nginx"
 	Apache   Server = "apache"
+	Lighttpd Server = "lighttpd"
+	Zot      Server = "zot"
+	Traefik  Server = "traefik"
 )
 
-// Servers returns all of them.
-func Servers() []Server { return []Server{Registry, Nginx, Apache} }
+// Servers returns all servers that Check knows.
+func Servers() []Server { return []Server{Registry, Nginx, Apache, Lighttpd, Zot, Traefik} }
 
-// A Severity says how bad a finding is.
+// lastCounts reports whether of several lines of a user the server goes by the last
+// one, not by the first.
+func (s Server) lastCounts() bool { return s == Registry || s == Zot || s == Traefik }
+
+// A Severity tells how serious a finding is.
 type Severity string
 
 // A finding is an error if a user who is listed cannot log in by the name that
@@ -48,10 +60,10 @@ const (
 	SeverityWarning Severity = "warning"
 )
 
-// A Remedy says what repairs a finding.
+// A Remedy tells what corrects the problem of a finding.
 type Remedy string
 
-// The remedies. With RemedyNone the Hint says what to do by hand.
+// The remedies. For RemedyNone, the Hint tells what to do by hand.
 const (
 	RemedyNone     Remedy = ""
 	RemedyFix      Remedy = "fix"      // Fix does it
@@ -61,9 +73,9 @@ const (
 	RemedyMode     Remedy = "mode"     // change the mode of the file
 )
 
-// A Finding is something to know about a file. It holds no hash, and of the text
-// of the file no more than the name of a user. Findings can be compared with ==;
-// two that differ only in Server say the same.
+// A Finding is a problem in a file. It holds no hash, and no text of the file
+// except the name of a user. Findings can be compared with ==; two that differ
+// only in Server describe the same problem.
 type Finding struct {
 	Kind     Kind     `json:"kind"`
 	Server   Server   `json:"server"`
@@ -76,9 +88,9 @@ type Finding struct {
 	Remedy   Remedy   `json:"remedy"`
 }
 
-// Check returns what a server makes of a text, in the order of the lines. The
-// error is that of the context if it ends meanwhile, or says that the server is
-// none of [Servers].
+// Check returns the problems that a server has with a text, in the order of the
+// lines. The error is that of the context if it ends first, or reports that the
+// server is not one of [Servers].
 //
 // Besides the text, Check needs up to twice its size in memory, and about 200
 // bytes for each finding.
@@ -95,9 +107,9 @@ func Check(ctx context.Context, text []byte, server Server) ([]Finding, error) {
 	return c.findings, nil
 }
 
-// CheckMode returns what there is to say about who may read and write a file
-// with this mode. Whether root owns it decides if a server whose workers are not
-// root can read it.
+// CheckMode returns the findings about who may read and write a file with this
+// mode. The argument root tells whether root owns the file, which decides whether
+// a server whose workers do not run as root can read it.
 func CheckMode(mode fs.FileMode, root bool, server Server) []Finding {
 	c := checker{server: server}
 	perm := mode.Perm()
@@ -148,7 +160,7 @@ func (c *checker) add(kind Kind, at place, details ...any) {
 	switch {
 	case f.User != at.user:
 		f.Hint, f.Remedy = "remove the line", RemedyNone // no command may name the user
-	case kind == Duplicate && c.server != Registry:
+	case kind == Duplicate && !c.server.lastCounts():
 		f.Hint, f.Remedy = "set a new password, which leaves one line", RemedyPassword // Fix keeps the line that counts for the registry
 	}
 	if f.Remedy == RemedyFix && c.unfit {
@@ -167,7 +179,7 @@ func (c *checker) ended() bool {
 func (c *checker) check(text string) {
 	if order, ok := charset.UTF16Order(text); ok {
 		decoded, err := charset.DecodeUTF16([]byte(text), order)
-		c.unfit = err != nil || slices.Contains(decoded, 0) || c.contents(string(decoded)) != hasHash
+		c.unfit = err != nil || slices.Contains(decoded, 0) || c.contents(string(decoded)) != hasHash || isMostlyOther(string(decoded))
 		c.add(UTF16, place{line: 1, column: 1}) // no server finds a line in it
 		return
 	}
@@ -179,6 +191,8 @@ func (c *checker) check(text string) {
 		return
 	case hasUsers:
 		c.unfit = true
+	case hasHash:
+		c.unfit = isMostlyOther(text)
 	}
 	if charset.IsMixed(text) {
 		c.unfit = true
@@ -233,14 +247,14 @@ func (c *checker) users(text string) {
 	}
 }
 
-// effective returns the line by which the server goes for each user: the registry
-// by the last, the others by the first.
+// effective returns the line by which the server goes for each user.
 func (c *checker) effective(text string) map[string]int {
 	// Enough for short lines, and so that the map never has to grow.
 	users := make(map[string]int, min(len(text)/32, 1+strings.Count(text, "\n")))
 	r := reader{server: c.server, rest: text}
+	last := c.server.lastCounts()
 	for e, ok := r.next(); ok && !c.ended(); e, ok = r.next() {
-		if _, isThere := users[e.user]; !isThere || c.server == Registry {
+		if _, isThere := users[e.user]; !isThere || last {
 			users[e.user] = e.line
 		}
 	}
@@ -266,12 +280,25 @@ func (c *checker) lines(text string) {
 		if bare := trimMarks(line, n); bare != line && strings.HasPrefix(bare, "#") && strings.Contains(line, ":") {
 			c.add(BOMBeforeComment, place{line: 1, column: 1})
 		}
-		if _, kind := record.Parse(body); kind == record.Malformed {
+		switch _, kind := record.Parse(body); {
+		case kind == record.Malformed:
 			c.add(NoColon, place{line: n, column: 1})
+		case kind == record.Entry && c.server == Traefik && strings.Count(body, ":") > 1:
+			c.add(ThirdField, place{line: n, column: 1})
+		case kind == record.Comment && c.server == Zot:
+			c.comment(body, n)
 		}
 		if ended && strings.HasSuffix(strings.TrimSuffix(body, "\r"), `\`) {
 			c.add(Backslash, place{line: n, column: len(body)})
 		}
+	}
+}
+
+// comment looks for a user in line n, which is a comment elsewhere.
+func (c *checker) comment(line string, n int) {
+	user, hash, _ := strings.Cut(line, ":")
+	if x := (checker{server: c.server}); x.problem(hash) == "" {
+		c.add(CommentedUser, place{n, 1, user})
 	}
 }
 
@@ -299,6 +326,25 @@ func (c *checker) contents(text string) int {
 		found = max(found, has)
 	}
 	return found
+}
+
+// isMostlyOther reports whether a text with hashes in it is likely another kind of
+// file, such as a document or a program. It looks at the beginning.
+func isMostlyOther(text string) bool {
+	const (
+		few  = 10 // lines that somebody may have left in an htpasswd file
+		most = 1000
+	)
+	var count [hasOther + 1]int
+	n := 0
+	for line := range strings.Lines(text) {
+		n++
+		count[contentsOf(line, n)]++
+		if n == most {
+			break
+		}
+	}
+	return count[hasOther] > max(few, count[hasHash])
 }
 
 // contentsOf says what line n holds.

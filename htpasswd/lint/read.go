@@ -27,6 +27,10 @@ func (r *reader) next() (e entry, ok bool) {
 		return r.nextOfNginx()
 	case Apache:
 		return r.nextOfApache()
+	case Lighttpd:
+		return r.nextOfLighttpd()
+	case Zot:
+		return r.nextOfZot()
 	default:
 		return r.nextOfRegistry()
 	}
@@ -42,8 +46,8 @@ func (r *reader) cutLine() (line string, ended, ok bool) {
 	return line, ended, true
 }
 
-// nextOfRegistry reads as registry/auth/htpasswd of Distribution does. A line
-// that it cannot read has it refuse the file, which is a finding of its own.
+// nextOfRegistry reads as registry/auth/htpasswd of Distribution does, and Traefik. A
+// line that they cannot read has them refuse the file, which is a finding of its own.
 func (r *reader) nextOfRegistry() (entry, bool) {
 	for {
 		line, _, ok := r.cutLine()
@@ -78,6 +82,41 @@ func (r *reader) nextOfNginx() (entry, bool) {
 		r.skip = ""
 		if !skipped {
 			return entry{r.line, user, until(rest, "\r:\x00")}, true
+		}
+	}
+}
+
+// lighttpdLine is the longest line that lighttpd reads, in bytes without its LF.
+const lighttpdLine = 1024
+
+// nextOfLighttpd reads as mod_authn_file of lighttpd does. Nothing is trimmed; the text
+// ends at a NUL byte.
+func (r *reader) nextOfLighttpd() (entry, bool) {
+	for {
+		line, _, ok := r.cutLine()
+		if !ok {
+			return entry{}, false
+		}
+		if end := strings.IndexByte(line, 0); end >= 0 {
+			line, r.rest = line[:end], ""
+		}
+		user, hash, ok := strings.Cut(line, ":")
+		if ok && len(line) <= lighttpdLine && line[0] != '#' && line[0] != '\r' {
+			return entry{r.line, user, strings.TrimSuffix(hash, "\r")}, true
+		}
+	}
+}
+
+// nextOfZot reads as zot does, which knows no comments and trims nothing.
+func (r *reader) nextOfZot() (entry, bool) {
+	for {
+		line, _, ok := r.cutLine()
+		if !ok || len(line) > record.MaxLineBytes {
+			r.rest = ""
+			return entry{}, false
+		}
+		if user, hash, ok := strings.Cut(strings.TrimSuffix(line, "\r"), ":"); ok {
+			return entry{r.line, user, hash}, true
 		}
 	}
 }

@@ -28,6 +28,7 @@ var servers = [...]server{
 	{"registry", "distribution", "--version"},
 	{"nginx", "nginx", "-v"},
 	{"apache2", "apache", "-v"},
+	{"lighttpd", "lighttpd", "-v"},
 }
 
 // A server is a program that is asked.
@@ -152,20 +153,20 @@ func TestUnreadable(t *testing.T) {
 		spoil func(t *testing.T)
 		want  [len(servers)]int
 	}{
-		{"as it should be", func(*testing.T) {}, [...]int{200, 200, 200, 200}},
-		{"mode 0600", func(t *testing.T) { file.write(t, text, 0o600) }, [...]int{200, 200, 500, 500}},
-		{"mode 0640, the group another one", func(t *testing.T) { file.write(t, text, 0o640) }, [...]int{200, 200, 500, 500}},
+		{"as it should be", func(*testing.T) {}, [...]int{200, 200, 200, 200, 200}},
+		{"mode 0600", func(t *testing.T) { file.write(t, text, 0o600) }, [...]int{200, 200, 500, 500, 401}},
+		{"mode 0640, the group another one", func(t *testing.T) { file.write(t, text, 0o640) }, [...]int{200, 200, 500, 500, 401}},
 		{"folder 0700", func(t *testing.T) {
 			dir := filepath.Dir(file.path)
 			require.NoError(t, os.Chmod(dir, 0o700))
 			t.Cleanup(func() { assert.NoError(t, os.Chmod(dir, 0o755)) })
-		}, [...]int{200, 200, 500, 500}},
-		{"missing", func(t *testing.T) { require.NoError(t, os.Remove(file.path)) }, [...]int{400, 400, 403, 500}},
+		}, [...]int{200, 200, 500, 500, 401}},
+		{"missing", func(t *testing.T) { require.NoError(t, os.Remove(file.path)) }, [...]int{400, 400, 403, 500, 401}},
 		{"a folder", func(t *testing.T) { // as Docker makes where a file to be mounted is missing
 			require.NoError(t, os.Remove(file.path))
 			require.NoError(t, os.Mkdir(file.path, 0o755))
 			t.Cleanup(func() { assert.NoError(t, os.Remove(file.path)) })
-		}, [...]int{400, 400, 500, 500}},
+		}, [...]int{400, 400, 500, 500, 401}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			file.write(t, text, 0o644)
@@ -190,6 +191,8 @@ func startServers(t *testing.T, file string) (login [len(servers)]func(t testing
 			login[i] = testserver.StartNginx(t, file).Login
 		case "apache2":
 			login[i] = testserver.StartApache(t, file).Login
+		case "lighttpd":
+			login[i] = testserver.StartLighttpd(t, file).Login
 		default:
 			login[i] = testserver.StartRegistry(t, s.program, testserver.RegistryConfig{Htpasswd: file}).Login
 		}

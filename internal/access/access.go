@@ -123,12 +123,12 @@ func (a Action) includes(b Action) bool {
 
 // Errors of Parse, without the line, and of the edits.
 var (
-	ErrAction       = errors.New("unknown action: want pull, push, delete or all")
+	ErrAction       = errors.New("unknown action: expected pull, push, delete or all")
 	ErrNoGrant      = errors.New("no such grant")
 	ErrUnknownGroup = errors.New("the group is not defined")
 
 	errNoName     = errors.New("the user name is empty")
-	errDefineUser = errors.New("only a group can be defined: its name begins with @")
+	errDefineUser = errors.New("only a group can be defined, and its name begins with @")
 )
 
 // A ParseError says what is wrong with a text. It holds nothing of the text.
@@ -201,7 +201,7 @@ func parseLine(text string, first bool) (line, error) {
 		return l, err
 	}
 	if len(words) == 1 {
-		return l, errors.New("want a user, an action and repositories")
+		return l, errors.New("expected a user, an action and repositories")
 	}
 	if words[1].value == "=" {
 		return l, checkDefinition(l)
@@ -211,11 +211,11 @@ func parseLine(text string, first bool) (line, error) {
 		return l, ErrAction
 	}
 	if len(words) == 2 {
-		return l, errors.New("want a repository after the action")
+		return l, errors.New("expected a repository after the action")
 	}
 	for _, w := range l.args() {
 		if w.quoted {
-			return l, errors.New("want a repository without quotes")
+			return l, errors.New("expected a repository without quotes")
 		}
 		if err := checkPattern(w.value); err != nil {
 			return l, err
@@ -252,7 +252,7 @@ func checkDefinition(l line) error {
 
 func checkGroup(s string) error {
 	if s == "@" || strings.Contains(s, "=") || strings.ContainsFunc(s, notBare) || !utf8.ValidString(s) {
-		return errors.New(`want the name of a group after @, without whitespace, "=" and quotes`)
+		return errors.New(`expected the name of a group after @, without whitespace, "=" and quotes`)
 	}
 	return nil
 }
@@ -279,13 +279,13 @@ func split(text string, first bool) ([]word, error) {
 		if s[i] == '"' {
 			quoted, err := strconv.QuotedPrefix(s[i:])
 			if err != nil {
-				return nil, errors.New("a quoted name has no end or a wrong escape")
+				return nil, errors.New("a quoted name is not closed or has an invalid escape")
 			}
 			w.quoted = true
 			w.value, _ = strconv.Unquote(quoted) // as QuotedPrefix has found it good
 			w.end = i + len(quoted)
 			if w.end < len(s) && !isSeparator(s[w.end]) {
-				return nil, errors.New("want a space after a quoted name")
+				return nil, errors.New("expected a space after a quoted name")
 			}
 		} else {
 			w.end = len(s)
@@ -294,7 +294,7 @@ func split(text string, first bool) ([]word, error) {
 			}
 			w.value = s[i:w.end]
 			if strings.ContainsFunc(w.value, notBare) {
-				return nil, errors.New("a quote or a character that cannot be printed in a word: such a user name stands in double quotes")
+				return nil, errors.New("a quote or a character that cannot be printed in a word: put such a user name in double quotes")
 			}
 		}
 		words = append(words, w)

@@ -52,30 +52,30 @@ func TestParse(t *testing.T) {
 
 func TestParseError(t *testing.T) {
 	for text, want := range map[string]string{
-		"elton":                         "line 1: want a user, an action and repositories",
-		"\n\nelton read a":              "line 3: unknown action: want pull, push, delete or all",
-		"elton Pull a":                  "line 1: unknown action: want pull, push, delete or all",
-		"elton pull # a":                "line 1: want a repository after the action",
-		`elton pull "a"`:                "line 1: want a repository without quotes",
-		"elton pull a**":                "line 1: ** in a repository has to be a whole component, as in a/**/b",
-		"elton pull ***":                "line 1: ** in a repository has to be a whole component, as in a/**/b",
-		"elton = francis":               "line 1: only a group can be defined: its name begins with @",
-		`"@dev" = francis`:              "line 1: only a group can be defined: its name begins with @",
-		"* = francis":                   "line 1: only a group can be defined: its name begins with @",
+		"elton":                         "line 1: expected a user, an action and repositories",
+		"\n\nelton read a":              "line 3: unknown action: expected pull, push, delete or all",
+		"elton Pull a":                  "line 1: unknown action: expected pull, push, delete or all",
+		"elton pull # a":                "line 1: expected a repository after the action",
+		`elton pull "a"`:                "line 1: expected a repository without quotes",
+		"elton pull a**":                "line 1: ** in a repository must be a whole component, as in a/**/b",
+		"elton pull ***":                "line 1: ** in a repository must be a whole component, as in a/**/b",
+		"elton = francis":               "line 1: only a group can be defined, and its name begins with @",
+		`"@dev" = francis`:              "line 1: only a group can be defined, and its name begins with @",
+		"* = francis":                   "line 1: only a group can be defined, and its name begins with @",
 		"@users = francis":              "line 1: the group @users cannot be defined: it is everyone who has logged in",
 		"@a = b\n@c = @a":               "line 2: the members of a group are users",
 		"@c = *":                        "line 1: the members of a group are users",
-		"@ pull a":                      `line 1: want the name of a group after @, without whitespace, "=" and quotes`,
-		"@dev=elton francis":            `line 1: want the name of a group after @, without whitespace, "=" and quotes`,
+		"@ pull a":                      `line 1: expected the name of a group after @, without whitespace, "=" and quotes`,
+		"@dev=elton francis":            `line 1: expected the name of a group after @, without whitespace, "=" and quotes`,
 		`"" pull a`:                     "line 1: the user name is empty",
 		`@dev = ""`:                     "line 1: the user name is empty",
-		`"elton pull a`:                 "line 1: a quoted name has no end or a wrong escape",
-		`"el\qton" pull a`:              "line 1: a quoted name has no end or a wrong escape",
-		`"elton"pull a`:                 "line 1: want a space after a quoted name",
-		`el"ton pull a`:                 "line 1: a quote or a character that cannot be printed in a word: such a user name stands in double quotes",
-		"elton\u00a0pull a":             "line 1: a quote or a character that cannot be printed in a word: such a user name stands in double quotes",
-		"elton pull a\relton pull b":    "line 1: a quote or a character that cannot be printed in a word: such a user name stands in double quotes",
-		"elton pull a\n\uFEFFelton all": "line 2: a quote or a character that cannot be printed in a word: such a user name stands in double quotes",
+		`"elton pull a`:                 "line 1: a quoted name is not closed or has an invalid escape",
+		`"el\qton" pull a`:              "line 1: a quoted name is not closed or has an invalid escape",
+		`"elton"pull a`:                 "line 1: expected a space after a quoted name",
+		`el"ton pull a`:                 "line 1: a quote or a character that cannot be printed in a word: put such a user name in double quotes",
+		"elton\u00a0pull a":             "line 1: a quote or a character that cannot be printed in a word: put such a user name in double quotes",
+		"elton pull a\relton pull b":    "line 1: a quote or a character that cannot be printed in a word: put such a user name in double quotes",
+		"elton pull a\n\uFEFFelton all": "line 2: a quote or a character that cannot be printed in a word: put such a user name in double quotes",
 		"# \xff":                        "line 1: not UTF-8 text",
 		"\xff\xfee\x00\n\x00":           "line 1: not UTF-8 text",
 	} {
@@ -137,7 +137,7 @@ gone pull a
 `)
 	exists := func(user string) bool { return user == "elton" || user == "el ton" }
 	matchesNothing := func(p string) string {
-		return `"` + p + `" matches no name that a registry accepts: want lower-case letters and digits, separated by / . _ __ or -, as in labs/app`
+		return `"` + p + `" matches no name that a registry accepts: expected lower-case letters and digits, separated by / . _ __ or -, as in labs/app`
 	}
 	assert.Equal(t, []Problem{
 		{1, "gone", "the user does not exist"},

@@ -32,7 +32,7 @@ func ValidName(name string) bool {
 	return len(name) <= maxNameBytes && validName().MatchString(name)
 }
 
-var errStars = errors.New("** in a repository has to be a whole component, as in a/**/b")
+var errStars = errors.New("** in a repository must be a whole component, as in a/**/b")
 
 // checkPattern returns an error if the pattern is malformed.
 func checkPattern(pattern string) error {
@@ -60,7 +60,7 @@ func CheckPattern(pattern string) error {
 	withHost := strings.ReplaceAll(strings.ReplaceAll(withoutStars, "**", "*"), "*", "0")
 	if len(strings.ReplaceAll(pattern, "*", "")) > maxNameBytes ||
 		!validName().MatchString(example) && !validName().MatchString(withHost) {
-		return fmt.Errorf("%q matches no name that a registry accepts: want lower-case letters and digits, separated by / . _ __ or -, as in labs/app", pattern)
+		return fmt.Errorf("%q matches no name that a registry accepts: expected lower-case letters and digits, separated by / . _ __ or -, as in labs/app", pattern)
 	}
 	return nil
 }

@@ -21,11 +21,11 @@ import (
 func newAccess(p *Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "access",
-		Short: "Say who may pull, push and delete in which repositories",
-		Long: `Say who may pull, push and delete in which repositories. The rights are in a
+		Short: "Manage who may pull, push and delete in which repositories",
+		Long: `Manage who may pull, push and delete in which repositories. The rights are in a
 text file beside the users' file, auth/registry.access, which "registryctl
-serve" goes by. You can edit it yourself, too; comments and the order of the
-lines stay:
+serve" reads. You can also edit it by hand; comments and the order of the lines
+are kept:
 
   # user       actions     repositories
   @dev = elton francis
@@ -71,7 +71,7 @@ type rightsFile struct {
 	users     Text
 }
 
-var errNoAccessFile = errors.New("the users come from standard input: where is the access file")
+var errNoAccessFile = errors.New("the users come from standard input, so the access file must be named")
 
 // openRights returns the access file that the flag names, or else the one beside the
 // users' file. The error is errNoAccessFile if there is neither.
@@ -90,11 +90,11 @@ func openRights(p *Program, flag pathFlag, users Text) (rightsFile, error) {
 		return r, nil
 	}
 	if users.File == "" {
-		return r, Misuse("name it with --access FILE", "%w", errNoAccessFile)
+		return r, Misuse("use --access FILE", "%w", errNoAccessFile)
 	}
 	r.Path, r.origin = strings.TrimSuffix(users.File, filepath.Ext(users.File))+".access", "the access file of "+users.File
 	if r.Path == users.File {
-		return r, Misuse("the access file is named by --access", "-f names the file of the users, not the access file")
+		return r, Misuse("use --access to name the access file", "-f names the users' file, not the access file")
 	}
 	return r, nil
 }
@@ -155,7 +155,7 @@ func (r rightsFile) update(ctx context.Context, create bool, edit func(*access.F
 		return f, nil
 	})
 	if errors.Is(err, context.DeadlineExceeded) {
-		return false, Fail("another process is editing the file; --lock-timeout waits longer", "%s was still locked after %s", r.Path, r.timeout)
+		return false, Fail("another process is editing the file; use --lock-timeout to wait longer", "%s was still locked after %s", r.Path, r.timeout)
 	}
 	return changed, r.explain(err)
 }

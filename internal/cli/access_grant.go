@@ -24,14 +24,14 @@ func newAccessGrant(p *Program) *cobra.Command {
 		Use:        "grant USER ACTION REPOSITORY...",
 		Short:      "Grant an action on repositories",
 		SuggestFor: []string{"add", "allow", "give"},
-		Long: `Grant an action on repositories: add a line to the access file. A token server
-that runs goes by it from the next token on.
+		Long: `Grant an action on repositories: add a line to the access file. A running token
+server applies it from the next token on.
 
 The first grant creates the file. From then on a user may do only what was
 granted; a warning names each user who now has no rights.
 
-Quote * and **, which a shell would expand. --user names a user whose name is *
-or begins with @.`,
+Quote * and **, because a shell would expand them. Use --user for a user whose
+name is * or begins with @.`,
 		Example: `  registryctl access grant francis pull "labs/**"
   registryctl access grant "*" pull public/hello # also without a login
   registryctl access grant elton all "**"        # delete and the catalog too`,
@@ -42,7 +42,7 @@ or begins with @.`,
 }
 
 func (o *grantOptions) register(cmd *cobra.Command, p *Program, run func(context.Context, *Program, grantOptions) error) {
-	cmd.Flags().StringVar(&o.user, "user", "", "`NAME` of the user, in place of USER")
+	cmd.Flags().StringVar(&o.user, "user", "", "`NAME` of the user, instead of USER")
 	registerAccess(cmd, &o.access)
 	cmd.ValidArgsFunction = completeGrant(p, &o.access)
 	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
@@ -72,11 +72,11 @@ func accessGrant(ctx context.Context, p *Program, o grantOptions) error {
 	})
 	switch {
 	case errors.Is(err, access.ErrUnknownGroup):
-		return fail(exitName, "first add a line to it, such as "+string(o.subject)+" = elton francis", "cannot grant to %s: %w in %s", o.subject, access.ErrUnknownGroup, o.rights.Path)
+		return fail(exitName, "first define it, in a line such as "+string(o.subject)+" = elton francis", "cannot grant to %s: %w in %s", o.subject, access.ErrUnknownGroup, o.rights.Path)
 	case !made(err):
 		return err
 	case !changed && err == nil:
-		p.say("unchanged: %s has %s in %s", shownSubject(o.subject), o.grantLine, o.rights.Path)
+		p.say("unchanged: %s already has %s in %s", shownSubject(o.subject), o.grantLine, o.rights.Path)
 		return nil
 	}
 	if created {
@@ -113,7 +113,7 @@ func warnOfGrant(ctx context.Context, p *Program, o grantOptions, created bool, 
 		}
 		command := ""
 		if access.Subject(name) == access.User(name) && shown(name) != crypt.Hidden {
-			command = "; to give them back: " + o.rights.command("access grant", name, "all", "**")
+			command = "; to restore them: " + o.rights.command("access grant", name, "all", "**")
 		}
 		p.warn("user %s now has no rights%s", shown(name), command)
 	}

@@ -16,14 +16,14 @@ func newAccessTest(p *Program) *cobra.Command {
 	var o grantOptions
 	cmd := &cobra.Command{
 		Use:        "test USER ACTION REPOSITORY",
-		Short:      "Test whether a user may do an action",
+		Short:      "Test whether a user may perform an action",
 		SuggestFor: []string{"check", "can"},
-		Long: `Test whether a user may do an action in a repository, and print the line that
-allows it. * as the user is somebody without a login; all on "**" is the
-catalog.`,
+		Long: `Test whether a user may perform an action in a repository, and print the line
+that allows it. The user * stands for anyone who has not logged in. The action
+all on "**" stands for the catalog.`,
 		Example: `  registryctl access test francis push labs/app
   registryctl access test "*" pull public/hello`,
-		Annotations: exits("3  the user may not\n6  there is no such user\n7  the access file is malformed"),
+		Annotations: exits("3  the user may not perform the action\n6  there is no such user\n7  the access file is malformed"),
 	}
 	o.register(cmd, p, accessTest)
 	return cmd
@@ -36,7 +36,7 @@ func accessTest(ctx context.Context, p *Program, o grantOptions) error {
 	case !isUser && o.subject != access.Everyone:
 		return Misuse("name one of its users", "access test takes a user or *, not a group")
 	case len(o.repositories) > 1:
-		return Misuse("", "access test takes one repository")
+		return Misuse("", "access test needs exactly one repository")
 	}
 	if isUser && o.rights.users.Store != nil {
 		f, err := o.rights.users.Read(ctx)
@@ -48,7 +48,7 @@ func accessTest(ctx context.Context, p *Program, o grantOptions) error {
 			return p.cannot("test", user, o.rights.users, htpasswd.ErrUserNotFound)
 		}
 		if _, disabled := e.Hash.Disabled(); disabled {
-			p.warn("%s is disabled, and gets no token: %s", shown(user), p.userCommand("enable", user))
+			p.warn("%s is disabled and gets no token: %s", shown(user), p.userCommand("enable", user))
 		}
 	}
 	f, err := o.rights.read()
@@ -63,7 +63,7 @@ func accessTest(ctx context.Context, p *Program, o grantOptions) error {
 	if repository == "**" && o.action == access.All {
 		grants = rights.FindCatalog(user)
 	} else if !access.ValidName(repository) {
-		return Misuse("a pattern is not the name of a repository", "want the name of a repository, such as labs/app")
+		return Misuse("name one repository, such as labs/app; a pattern cannot be tested", "not the name of a repository")
 	} else {
 		grants = rights.Find(user, o.action, repository)
 	}

@@ -13,12 +13,12 @@ func newAccessRevoke(p *Program) *cobra.Command {
 	var o grantOptions
 	cmd := &cobra.Command{
 		Use:        "revoke USER ACTION REPOSITORY...",
-		Short:      "Revoke what was granted",
+		Short:      "Revoke a grant",
 		SuggestFor: []string{"remove", "rm", "delete", "deny"},
-		Long: `Revoke what was granted: remove the repositories from the lines for the same
-user and action, or nothing at all if one is in none of them. What other lines
-allow stays allowed, and a warning says so. A token that a client has already is
-good until it ends, after 5 minutes unless the server was told otherwise.`,
+		Long: `Revoke a grant: remove the repositories from the lines for the same user and
+action. If one of them is in none of these lines, nothing is removed. What other
+lines allow stays allowed, and a warning says so. A token that a client already
+has stays valid until it expires, by default within 5 minutes.`,
 		Example:     `  registryctl access revoke francis pull "labs/**"`,
 		Annotations: exits("6  there is no such grant\n7  the access file is malformed"),
 	}
@@ -43,7 +43,7 @@ func accessRevoke(ctx context.Context, p *Program, o grantOptions) error {
 	name, isUser := o.subject.UserName()
 	for _, repository := range o.repositories {
 		if grants := rights.Find(name, o.action, repository); grants != nil && (isUser || o.subject == access.Everyone) {
-			p.warn("%s may still %s %s, by line %d", shownSubject(o.subject), verbOf(o.action), repository, grants[0].Line)
+			p.warn("%s may still %s %s, because of line %d", shownSubject(o.subject), verbOf(o.action), repository, grants[0].Line)
 		}
 	}
 	return err

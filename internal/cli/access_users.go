@@ -55,7 +55,7 @@ func (g grantsFlags) follow(ctx context.Context, r *rightsFile, users []string, 
 	}
 	for _, user := range users {
 		if lines := f.Mentions(user); len(lines) > 0 && !g.along {
-			r.program.warn("%s still names %s, in line %s; --grants would have changed that", r.Path, shown(user), joinNumbers(lines))
+			r.program.warn("%s still names %s on line %s; with --grants it would have been changed, too", r.Path, shown(user), joinNumbers(lines))
 		}
 	}
 	if !g.along {

@@ -34,27 +34,32 @@ func NewCheck(p *Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Check the file for problems",
-		Long: `Check the file for problems with the registry, nginx or Apache httpd. Prints one
-finding per line. An error means that a listed user cannot log in. There is none
-for a disabled user.
+		Long: `Check the file for problems with the registry or another server. Prints one
+finding per line. An error means that a listed user cannot log in; a disabled
+user causes none.
 
---fix makes the file right for the registry where that is unambiguous: UTF-16
-and byte order marks, lone carriage returns, records without a line ending
-between them, whitespace, duplicates (the last line stays), a missing final
-newline. A line that is not an entry becomes a comment. It never changes who
-gets in with which password. --dry-run shows what would be done.
+The registry, nginx, Apache httpd and lighttpd see an edit at the next request.
+zot up to 2.1.20 does not notice that a file was replaced, and needs a restart;
+later versions see an edit within a second. Traefik reads the file only when it
+starts.
+
+--fix corrects for the registry what is unambiguous: UTF-16 and byte order
+marks, lone carriage returns, missing line endings between records, whitespace,
+duplicates (the last line stays), a missing final newline. A line that is not an
+entry becomes a comment. It never changes who can log in with which password.
+--dry-run shows what would be done.
 
 "-o json" is {file, findings: [{kind, server, severity, line, column, user,
 message, hint, remedy}], changes: [{kind, line, done}], grants: [{severity,
-file, line, user, message}]}, where grants has the problems of the access file.`,
+file, line, user, message}]}. The grants are the problems of the access file.`,
 		Annotations: exits(`0  every listed user can log in
-7  a listed user cannot; with --strict: or there is a warning`),
+7  a listed user cannot log in; with --strict, also if there is a warning`),
 		Example:           p.examplesOf(p.Name, "check", "check --for registry --for nginx", "check --fix"),
 		Args:              noOperands,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	flags := cmd.Flags()
-	flags.StringSliceVar(&o.servers, "for", []string{string(lint.Registry)}, "`SERVER` to check for: registry, nginx or apache")
+	flags.StringSliceVar(&o.servers, "for", []string{string(lint.Registry)}, "`SERVER` to check for: "+strings.Join(serverNames(), ", "))
 	flags.BoolVar(&o.fix, "fix", false, "fix what is unambiguous")
 	flags.BoolVar(&o.strict, "strict", false, "exit 7 for a warning as well")
 	o.dryRun.register(cmd, p)
@@ -62,22 +67,22 @@ file, line, user, message}]}, where grants has the problems of the access file.`
 		registerAccess(cmd, &o.access)
 	}
 	o.format.registerEdit(cmd, p)
-	_ = cmd.RegisterFlagCompletionFunc("for", cobra.FixedCompletions([]string{"registry", "nginx", "apache"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("for", cobra.FixedCompletions(serverNames(), cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
 		for _, s := range o.servers {
 			if !slices.Contains(lint.Servers(), lint.Server(s)) {
-				return Misuse("it takes registry, nginx and apache", "--for does not know that server")
+				return Misuse("", "--for must be one of %s", strings.Join(serverNames(), ", "))
 			}
 		}
 		if o.dryRun.value != DryRunNone && !o.fix {
-			return Misuse("without --fix nothing is changed anyway", "--dry-run goes with --fix")
+			return Misuse("without --fix nothing is changed anyway", "--dry-run needs --fix")
 		}
 		open := OpenOptions{DryRun: o.dryRun.value}
 		if o.format.value != "json" { // which is that of the report
 			open.Manifest = o.format.manifest(p)
 		}
 		if open.Manifest != "" && !o.fix {
-			return Misuse("", "-o %s goes with --fix", o.format.value)
+			return Misuse("", "-o %s needs --fix", o.format.value)
 		}
 		if o.fix {
 			open.Access = ToEdit
@@ -100,7 +105,7 @@ func newFileCheck(p *Program) *cobra.Command {
 		case len(args) == 0:
 			return nil
 		case len(args) > 1 || cmd.Flags().Changed("file"):
-			return Misuse("put a path with blanks in quotes", "%s takes one file", cmd.CommandPath())
+			return Misuse("put a path with spaces in quotes", "%s takes one file", cmd.CommandPath())
 		}
 		if err := cmd.Flags().Set("file", args[0]); err != nil {
 			return p.flagError(cmd, err)
@@ -108,6 +113,19 @@ func newFileCheck(p *Program) *cobra.Command {
 		return nil
 	}
 	return cmd
+}
+
+func serverNames() (names []string) {
+	for _, server := range lint.Servers() {
+		names = append(names, string(server))
+	}
+	return names
+}
+
+// unseen says of the servers that do not see every edit what they need.
+var unseen = map[lint.Server]string{
+	lint.Zot:     "zot up to 2.1.20 does not see that the file is replaced: restart it after an edit",
+	lint.Traefik: "Traefik reads the file at its start only: restart it after an edit",
 }
 
 // A checkReport is the JSON output: no field may change its name or meaning.
@@ -159,6 +177,11 @@ func check(ctx context.Context, p *Program, o checkOptions) error {
 	if err := o.write(p, report); err != nil {
 		return err
 	}
+	for _, name := range o.servers {
+		if note, ok := unseen[lint.Server(name)]; ok {
+			p.say("%s", note)
+		}
+	}
 	return cmp.Or(editErr, verdictOf(p, o, report))
 }
 
@@ -172,7 +195,7 @@ func notFixed(err error) error {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return err
 	}
-	return unfixable{fail(exitFormat, "nothing was changed; the findings say what is wrong with each line", "cannot fix the file: %w", err)}
+	return unfixable{fail(exitFormat, "nothing was changed; the findings say what is wrong with each line", "%w", err)}
 }
 
 func findingsOf(ctx context.Context, p *Program, t Text, text []byte, server lint.Server) ([]lint.Finding, error) {
@@ -288,7 +311,7 @@ func verdictOf(p *Program, o checkOptions, r checkReport) error {
 	}
 	note := ""
 	if fixable > 0 {
-		note = fmt.Sprintf("; --fix repairs %d", fixable)
+		note = fmt.Sprintf("; --fix would fix %d", fixable)
 		hint = p.command("check --fix")
 	}
 	failures, warnings := count[lint.SeverityError], count[lint.SeverityWarning]

@@ -36,7 +36,7 @@ func writeFishCompletion(root *cobra.Command, w io.Writer) error {
 	}
 	before, after, found := strings.Cut(script.String(), fishUnescaped)
 	if !found {
-		return errors.New("the script of fish is not the one that is known")
+		return errors.New("cobra's script for fish has changed")
 	}
 	before = strings.Replace(before, "    set -l requestComp \"", "    set -l typed (string escape -- $args)\n    set -l requestComp \"", 1)
 	_, err := io.WriteString(w, before+`$typed[1] __complete $typed[2..-1] $lastArg"`+after)
@@ -52,8 +52,8 @@ func newCompletion(p *Program) *cobra.Command {
   registryctl completion powershell | Out-String | iex # PowerShell`,
 	}
 	const (
-		forSession = "The example turns it on;\nput that line into the profile of the shell to keep it."
-		forGood    = "The example installs it,\nfrom the next session on."
+		forSession = "The example enables it\nfor the session; add that line to the profile of the shell to keep it."
+		forGood    = "The example installs\nit; it takes effect in the next session."
 	)
 	for _, shell := range []struct{ name, title, effect, example string }{
 		{"bash", "bash", forSession, "source <(registryctl completion bash)"},

@@ -24,17 +24,17 @@ func newCost(p *Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cost",
 		Short: "Time bcrypt on this machine",
-		Long: `Time bcrypt on this machine, for each cost: the milliseconds that each request
-to the registry pays for its login, and how many of them a core does in a
-second.
+		Long: `Time bcrypt on this machine, and print for each cost how many milliseconds each
+request to the registry spends on its login, and how many logins a core can
+verify in a second.
 
-A push of ten layers makes dozens of requests. The measuring takes two seconds;
-the times of the high costs are extrapolated from the others, as each cost
-doubles the time.
+A push of ten layers makes dozens of requests. The measurement takes two
+seconds; the times of the high costs are extrapolated from the others, because
+each step of the cost doubles the time.
 
 "-o json" is {target_ms, suggested, costs: [{cost, milliseconds,
 logins_per_second, extrapolated}]}; suggested is the highest cost within the
-target, null if there is none.`,
+target, or null if there is none.`,
 		Example: `  registryctl cost
   registryctl cost --target 50ms -o json`,
 		Args:              noOperands,

@@ -64,7 +64,7 @@ func Malformed(hint, format string, args ...any) error {
 
 // ErrUnsure is in the error of a store that cannot tell whether an edit was made.
 // A generated password is printed then, as it may be in force.
-var ErrUnsure = errors.New("which may have been done or not")
+var ErrUnsure = errors.New("which may or may not have succeeded")
 
 // errOutput is in the errors of print: the data could not be written.
 var errOutput = errors.New("cannot write to standard output")
@@ -103,11 +103,11 @@ var errorKinds = []struct {
 	{htpasswd.ErrUserExists, exitName, ""},
 	{htpasswd.ErrUserNotFound, exitName, ""},
 	{htpasswd.ErrMismatch, exitMismatch, ""},
-	{htpasswd.ErrLineTooLong, exitFormat, "nothing was changed; shorten the text behind the hash in the user's line"},
+	{htpasswd.ErrLineTooLong, exitFormat, "nothing was changed; shorten the text after the hash on the user's line"},
 	{htpasswd.ErrUnsupportedHash, exitFormat, ""},
 	{userlist.ErrInvalidEntry, exitFormat, ""},
 	{lint.ErrUnfixable, exitFormat, ""},
-	{htpasswd.ErrInvalidCost, exitUsage, "the user has a higher one; --cost sets another"},
+	{htpasswd.ErrInvalidCost, exitUsage, "the user's hash has a higher cost; use --cost to choose another"},
 	{syscall.ENOSPC, exitIO, "the disk is full"},
 }
 
@@ -120,9 +120,9 @@ func (p *Program) cannot(action, user string, t Text, err error) error {
 		return fail(exitName, "leave out the colon and what follows it; "+noPasswordArgument, "cannot %s %s: %w", action, shown(user), err)
 	}
 	if errors.Is(err, ErrUnsure) {
-		hint := p.userCommand("list") + " shows whether it was"
+		hint := p.userCommand("list") + " shows whether it succeeded"
 		if action == setPassword {
-			hint = p.userCommand("verify", user) + " shows whether it was"
+			hint = p.userCommand("verify", user) + " shows whether it succeeded"
 		}
 		return fail(exitIO, hint, "cannot %s %s: %w", action, shown(user), err)
 	}
@@ -183,7 +183,7 @@ func (p *Program) flagError(cmd *cobra.Command, err error) error {
 		problem flagProblem
 	)
 	if errors.Is(err, quotedPath) {
-		hint = `leave off the last backslash: it makes the " behind it a part of the path`
+		hint = `leave out the last backslash: it makes the " after it part of the path`
 	}
 	switch {
 	case errors.As(err, &unknown):
@@ -197,7 +197,7 @@ func (p *Program) flagError(cmd *cobra.Command, err error) error {
 	case errors.As(err, &missing):
 		return Misuse(hint, "--%s needs a value", missing.GetFlag().Name)
 	}
-	return Misuse(hint, "not a flag")
+	return Misuse(hint, "invalid flag")
 }
 
 func unknownFlag(cmd *cobra.Command, hint string, unknown *pflag.NotExistError) error {
@@ -206,7 +206,7 @@ func unknownFlag(cmd *cobra.Command, hint string, unknown *pflag.NotExistError) 
 	if letters := unknown.GetSpecifiedShortnames(); letters != "" {
 		name = "-" + typed
 		if len(letters) > 2 && cmd.Args != nil {
-			hint = "an argument that begins with - stands behind --, as in " + cmd.CommandPath() + " -- -NAME"
+			hint = "put an argument that begins with - after --, as in " + cmd.CommandPath() + " -- -NAME"
 		}
 	}
 	if strings.HasPrefix(name, "--pass") {
@@ -270,7 +270,7 @@ func operands(names ...string) cobra.PositionalArgs {
 // strayHint is the hint for arguments too many, which may be the rest of a path.
 func strayHint(cmd *cobra.Command, stray []string, hint string) string {
 	if cmd.Flags().Changed("file") && strings.ContainsAny(strings.Join(stray, ""), `/\`) {
-		return `put a path with blanks in quotes: -f "my files/registry.htpasswd"`
+		return `put a path with spaces in quotes: -f "my files/registry.htpasswd"`
 	}
 	return hint
 }
@@ -284,7 +284,7 @@ func exclusive(cmd *cobra.Command, hint string, names ...string) error {
 		}
 	}
 	if len(given) > 1 {
-		return Misuse(hint, "%s exclude each other", strings.Join(given[:2], " and "))
+		return Misuse(hint, "%s cannot be used together", strings.Join(given[:2], " and "))
 	}
 	return nil
 }

@@ -23,6 +23,6 @@ func TestLineTooLong(t *testing.T) {
 		return hint
 	}
 	longest := "a:" + strings.Repeat("x", htpasswd.MaxLineBytes-len("a:"))
-	assert.Equal(t, "  hint: nothing was changed; shorten the text behind the hash in the user's line\n", hintOf(longest+"\n"))
+	assert.Equal(t, "  hint: nothing was changed; shorten the text after the hash on the user's line\n", hintOf(longest+"\n"))
 	assert.Regexp(t, "^  hint: the registry refuses every user until this is fixed: registryctl check --fix -f .*\n$", hintOf(longest+"x\n"))
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/registryctl/registryctl/htpasswd"
 )
 
-// A FlagProblem is the error of a flag with a bad value, such as "takes none or
+// A FlagProblem is the error of a flag with a bad value, such as "must be none or
 // server". It does not repeat the value.
 type FlagProblem = flagProblem
 
@@ -34,10 +34,10 @@ func (p *pathFlag) Set(s string) error {
 }
 
 // emptyValue is the problem of a flag with the value of a variable that is not set.
-const emptyValue = flagProblem("needs a value, and got an empty one")
+const emptyValue = flagProblem("must not be empty")
 
 // quotedPath is the problem of a path with a quotation mark, on Windows.
-const quotedPath = flagProblem(`has a " in it, which no path has`)
+const quotedPath = flagProblem(`must not contain a "`)
 
 // A hashFlag is --hash.
 type hashFlag string
@@ -65,7 +65,7 @@ func (d *Duration) Type() string { return "duration" }
 func (d *Duration) Set(s string) error {
 	v, err := time.ParseDuration(s)
 	if err != nil || v < 0 {
-		return flagProblem("takes a time such as 100ms or 10s")
+		return flagProblem("must be a duration such as 100ms or 10s")
 	}
 	*d = Duration(v)
 	return nil
@@ -80,7 +80,7 @@ func (c *costFlag) Type() string   { return "int" }
 func (c *costFlag) Set(s string) error {
 	n, err := strconv.Atoi(s)
 	if err != nil || n < htpasswd.MinCost || n > htpasswd.MaxCost {
-		return flagProblem(fmt.Sprintf("takes a number from %d to %d", htpasswd.MinCost, htpasswd.MaxCost))
+		return flagProblem(fmt.Sprintf("must be a number from %d to %d", htpasswd.MinCost, htpasswd.MaxCost))
 	}
 	*c = costFlag(n)
 	return nil
@@ -112,7 +112,7 @@ func (o *formatFlag) Type() string   { return "format" }
 
 func (o *formatFlag) Set(s string) error {
 	if !slices.Contains(o.allowed, s) {
-		return flagProblem("takes " + strings.Join(o.allowed, ", "))
+		return flagProblem("must be one of " + strings.Join(o.allowed, ", "))
 	}
 	o.value = s
 	return nil
@@ -163,7 +163,7 @@ func (m *modeFlag) Type() string { return "octal" }
 func (m *modeFlag) Set(s string) error {
 	n, err := strconv.ParseUint(s, 8, 32)
 	if err != nil || n&^0o777 != 0 || n&0o600 != 0o600 {
-		return flagProblem("takes an octal mode that lets the owner read and write, such as 0640")
+		return flagProblem("must be an octal mode that lets the owner read and write, such as 0640")
 	}
 	*m = modeFlag(n)
 	return nil
@@ -213,14 +213,14 @@ func (d *dryRunFlag) Set(s string) error {
 		d.value = value
 		return nil
 	case d.server:
-		return flagProblem("takes client, server or none")
+		return flagProblem("must be client, server or none")
 	}
 	return flagProblem("takes no value")
 }
 
 func (d *dryRunFlag) register(cmd *cobra.Command, p *Program) {
 	d.server = p.ServerDryRun
-	usage := "say what would be done, and write nothing"
+	usage := "show what would be done, and write nothing"
 	if d.server {
 		usage += "; =server: let the server check it too"
 	}

@@ -62,10 +62,10 @@ const apacheUsage = `Usage:
 func newHtpasswd(p *Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   apacheName + " [-bcinvBD] [-C cost] [passwordfile] username [password]",
-		Short: "Take the command line of Apache's htpasswd",
-		Long: `Take the command line of Apache's htpasswd, for scripts and tutorials that use
-it. If the program is called htpasswd, through a link or a copy, it does the
-same.
+		Short: "Accept the command line of Apache's htpasswd",
+		Long: `Accept the command line of Apache's htpasswd, for scripts and tutorials that use
+it. The program does the same if it is called htpasswd, through a link or as a
+copy.
 
 ` + strings.ReplaceAll(apacheUsage, "\t", "  ") + `
   -c  create the file, or replace everything in it
@@ -97,8 +97,8 @@ Differences from Apache's program:
   - A new user name must be one that every client can log in with: exit 6. It
     must be UTF-8, must not be empty or begin with #, must not contain control
     characters, and must not begin or end with whitespace or an invisible
-    character. A user who is in the file already can get a new password; there
-    is a warning then.
+    character. A user who is already in the file can get a new password, with
+    a warning.
   - A password that is empty, has more than 72 bytes or a NUL byte or, with
     -i, more than one line is refused: exit 5. So is the end of input at the
     prompt. A password that is not UTF-8, or begins or ends with whitespace,
@@ -117,9 +117,9 @@ Differences from Apache's program:
     whose password is set has several lines, the last one stays.
   - A new file is readable by its owner only.
   - A flag of several letters is refused, except --help.`,
-		Annotations: exits(`0   done, also -D of a user who does not exist
-1   file
-2   usage
+		Annotations: exits(`0   done, or -D of a user who does not exist
+1   file error
+2   usage error
 3   wrong password, two different passwords, or a cost out of range
 4   interrupted
 5   an operand is too long, or the password is refused
@@ -264,7 +264,7 @@ func checkApacheUser(ctx context.Context, p *Program, o htpasswdOptions) error {
 // apacheHash asks for the password and hashes it, once nothing else can be wrong.
 func apacheHash(ctx context.Context, p *Program, o htpasswdOptions) (h htpasswd.Hash, err error) {
 	if other := otherAlgorithms[o.algorithm]; other != "" {
-		return h, fail(exitAlgorithm, fmt.Sprintf("without -%c it is bcrypt", o.algorithm),
+		return h, fail(exitAlgorithm, fmt.Sprintf("leave out -%c to use bcrypt", o.algorithm),
 			"%s algorithm not supported: the registry accepts only bcrypt", other)
 	}
 	cost := o.cost

@@ -89,10 +89,10 @@ var jsonOutputs = []jsonOutput{
 				"nul-in-name", "duplicate-user", "empty-hash", "unknown-hash", "not-bcrypt", "maybe-des", "plain-password", "ssha-hash",
 				"broken-bcrypt", "odd-bcrypt", "prefix-2b", "prefix-2x", "text-after-hash", "third-field", "low-cost", "high-cost",
 				"no-users", "not-htpasswd", "mixed-utf-16", "ignored-record", "mangled-name", "long-name", "similar-names", "registry-made-user",
-				"plain-text", "shell-expanded", "doubled-dollars", "quoted-hash", "inexact-hash",
+				"plain-text", "commented-out-user", "shell-expanded", "doubled-dollars", "quoted-hash", "inexact-hash",
 				"no-final-newline", "readable-by-others", "writable-by-others", "readable-by-owner-only",
 			}},
-			{"findings.server", true, []string{"registry", "nginx", "apache"}},
+			{"findings.server", true, []string{"registry", "nginx", "apache", "lighttpd", "zot", "traefik"}},
 			{"findings.severity", true, []string{"error", "warning"}},
 			{"changes.kind", false, []string{
 				"utf-16", "byte-order-mark", "no-colon", "line-too-long", "lone-cr", "glued-lines",
@@ -102,7 +102,7 @@ var jsonOutputs = []jsonOutput{
 		runs: func(t *testing.T) (outputs []json.RawMessage) {
 			for _, file := range wild(t) {
 				for _, flags := range [][]string{nil, {"--fix", "--dry-run"}} {
-					outputs = append(outputs, jsonOf(t, "", slices.Concat([]string{"check", "--for", "registry,nginx,apache", "-f", file}, flags)...))
+					outputs = append(outputs, jsonOf(t, "", slices.Concat([]string{"check", "--for", strings.Join(serverNames(), ","), "-f", file}, flags)...))
 				}
 			}
 			// What a file's mode comes to depends on the system and on who asks.

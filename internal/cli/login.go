@@ -43,7 +43,7 @@ func SetLogin(place string, text []byte, at registry.Address, user string, passw
 	var helper *dockerconfig.HelperError
 	switch {
 	case errors.As(err, &helper):
-		return nil, Fail("log in by docker login "+at.Host()+", or name another file", "%s: %w", place, err)
+		return nil, Fail("log in with docker login "+at.Host()+", or name another file", "%s: %w", place, err)
 	case err != nil:
 		return nil, Malformed("", "%s: %w", place, err)
 	}
@@ -70,7 +70,7 @@ func (f *fileFlags) registerLogin(cmd *cobra.Command) func(OpenOptions) (Login, 
 		case path == "" && address == "":
 			return nil, nil
 		case path == "":
-			return nil, Misuse("", "--registry goes with --docker-config")
+			return nil, Misuse("", "--registry needs --docker-config")
 		}
 		at, err := LoginAddress("docker-config", address)
 		return dockerLogin{string(path), at, time.Duration(f.lockTimeout), o.DryRun != DryRunNone}, err
@@ -83,7 +83,7 @@ func (l dockerLogin) Check(context.Context) error {
 	text, err := atomicfile.Read(l.path)
 	if isMissing(err) {
 		if _, err := os.Stat(filepath.Dir(l.path)); isMissing(err) {
-			return Fail("create the directory first", "there is no directory for %s", l.path)
+			return Fail("create the directory first", "the directory of %s does not exist", l.path)
 		}
 		err = nil
 	}

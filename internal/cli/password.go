@@ -96,7 +96,7 @@ func (s *newPassword) check(cmd *cobra.Command, p *Program, t Text) error {
 	}
 	switch {
 	case s.login != nil && s.hash != "":
-		return Misuse("", "a login needs the password, and --hash has only its hash")
+		return Misuse("", "a login needs the password, but --hash gives only its hash")
 	case t.ToStdout && s.generate:
 		return Misuse("name a file with -f", "standard output cannot be both the file and the generated password")
 	case t.Manifest != "" && s.generate:
@@ -104,7 +104,7 @@ func (s *newPassword) check(cmd *cobra.Command, p *Program, t Text) error {
 	case t.ToStdout && s.hash == "-":
 		return stdinTaken()
 	case s.cost != 0 && s.hash != "":
-		return Misuse("", "--cost and --hash exclude each other: the hash has its cost")
+		return Misuse("", "--cost and --hash cannot be used together: the hash already has a cost")
 	case s.generate && t.DryRun == DryRunNone && s.login == nil:
 		return p.checkStdout()
 	}
@@ -183,9 +183,9 @@ func (s *newPassword) read(ctx context.Context, p *Program, user string) (c cred
 	const short = 8
 	switch {
 	case quotedPassword.Match(c.password):
-		p.warn("the quotes around the password are a part of it")
+		p.warn("the quotes around the password are part of it")
 	case string(c.password) == user:
-		p.warn("the password is the user name")
+		p.warn("the password is the same as the user name")
 	case len([]rune(string(c.password))) < short:
 		p.warn("the password has fewer than %d characters", short)
 	}
@@ -226,7 +226,7 @@ func (s *newPassword) save(ctx context.Context, p *Program, t Text, user string,
 		return nil
 	}
 	if err := s.login.Save(ctx, user, c.password); err != nil {
-		return fmt.Errorf("the password of %s is set, but its login is not saved: %w", shown(user), err)
+		return fmt.Errorf("the password of %s was set, but its login was not saved: %w", shown(user), err)
 	}
 	s.saved = true
 	clear(c.password)
@@ -246,7 +246,7 @@ func (p *Program) warnOfCost(cost int) {
 	case cost > slowCost:
 		p.warn("at cost %d each request to the registry takes %d times as long as at cost %d", cost, 1<<(cost-htpasswd.DefaultCost), htpasswd.DefaultCost)
 	case cost < weakCost && cost > 0:
-		p.warn("a hash of cost %d is quickly tried out by whoever gets the file; %d is the default", cost, htpasswd.DefaultCost)
+		p.warn("a hash of cost %d is quick to guess for anyone who gets the file; the default is %d", cost, htpasswd.DefaultCost)
 	}
 }
 
@@ -271,7 +271,7 @@ func (s *passwordSource) read(ctx context.Context, p *Program, user string, prom
 		return s.readLine(ctx, p, f)
 	case s.env.name != "" && !s.env.isSet:
 		// Not named in the message: it may be the password, put here by mistake.
-		return nil, Misuse("name the variable alone: PW, not $PW, $env:PW or %PW%", "the environment variable of --password-env is not set")
+		return nil, Misuse("use the name of the variable alone: PW, not $PW, $env:PW or %PW%", "the environment variable of --password-env is not set")
 	case s.env.name != "":
 		return s.readLine(ctx, p, strings.NewReader(s.env.value))
 	}
@@ -286,7 +286,7 @@ func (s *passwordSource) read(ctx context.Context, p *Program, user string, prom
 func (s *passwordSource) readLine(ctx context.Context, p *Program, r io.Reader) ([]byte, error) {
 	line, marked, err := decodeLine(ctx, r)
 	if marked && err == nil {
-		p.warn("%s has a byte order mark, which docker login --password-stdin would take for a part of the password", s.place())
+		p.warn("%s has a byte order mark, which docker login --password-stdin would send as part of the password", s.place())
 	}
 	return line, s.named(err)
 }
@@ -370,7 +370,7 @@ func decodeLine(ctx context.Context, r io.Reader) (line []byte, marked bool, err
 	text, err := charset.Decode(raw)
 	defer func() { clear(raw); clear(text) }()
 	if err != nil {
-		return nil, false, fail(exitPassword, "", "%w: it is cut or broken UTF-16", htpasswd.ErrInvalidPassword)
+		return nil, false, fail(exitPassword, "", "%w: it is truncated or malformed UTF-16", htpasswd.ErrInvalidPassword)
 	}
 	marked = !bytes.Equal(text, raw)
 	if line, ok := bytes.CutSuffix(text, []byte("\n")); ok {
@@ -381,7 +381,7 @@ func decodeLine(ctx context.Context, r io.Reader) (line []byte, marked bool, err
 	}
 	if slices.Contains(powerShellObjects, string(text)) {
 		return nil, false, fail(exitPassword, "pipe in the text: [Net.NetworkCredential]::new('', $secure).Password",
-			"%w: it is what PowerShell calls an object that holds one", htpasswd.ErrInvalidPassword)
+			"%w: it is the name of a PowerShell object that holds a password", htpasswd.ErrInvalidPassword)
 	}
 	return bytes.Clone(text), marked, nil
 }
@@ -411,9 +411,9 @@ func (s *newPassword) readHash(ctx context.Context, stdin io.Reader) (h htpasswd
 	case strings.HasPrefix(text, "$$"):
 		return h, fail(exitFormat, "write each $ once; they are doubled only in a compose file", "the value of --hash is not a bcrypt hash")
 	case strings.HasPrefix(text, "'"):
-		return h, fail(exitFormat, "leave off the single quotes: in cmd.exe they are a part of the value", "the value of --hash is not a bcrypt hash")
+		return h, fail(exitFormat, "leave out the single quotes: in cmd.exe they are part of the value", "the value of --hash is not a bcrypt hash")
 	case !strings.HasPrefix(text, "$"):
-		return h, fail(exitFormat, "put it in single quotes, as a shell takes what follows a $ for a variable; or use --hash -",
+		return h, fail(exitFormat, "put it in single quotes, because a shell expands what follows a $; or use --hash -",
 			"the value of --hash is not a bcrypt hash")
 	}
 	return h, fail(exitFormat, "a bcrypt hash has 60 characters and begins with $2y$", "the value of --hash is not a bcrypt hash")
@@ -429,7 +429,7 @@ type generatedPassword struct {
 // revealUnsure prints generated passwords that may be in force, as the edit may have
 // been made, and says so.
 func (p *Program) revealUnsure(err error, reveal func() error) error {
-	p.warn("what is printed is the password only if the edit was made")
+	p.warn("what is printed is in force only if the edit was made")
 	return errors.Join(err, reveal())
 }
 

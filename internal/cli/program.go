@@ -197,14 +197,15 @@ func (p *Program) examplesOf(command string, lines ...string) string {
 		if i > 0 {
 			b.WriteByte('\n')
 		}
-		line, comment, commented := strings.Cut(line, " #")
-		b.WriteString("  " + command + " " + line)
+		end := len(line) // of the command, before a pipe or a comment
+		if i := strings.IndexAny(line, "|#"); i >= 0 {
+			end = i - len(" ")
+		}
+		b.WriteString("  " + command + " " + line[:end])
 		if p.ExampleFlags != "" {
 			b.WriteString(" " + p.ExampleFlags)
 		}
-		if commented {
-			b.WriteString(" #" + comment)
-		}
+		b.WriteString(line[end:])
 	}
 	return b.String()
 }

@@ -40,7 +40,7 @@ func (p *Program) promptNew(ctx context.Context, t *term.Terminal, user string) 
 			return password, nil
 		}
 		clear(password)
-		problem = fail(exitMismatch, "", "the passwords differ")
+		problem = fail(exitMismatch, "", "the passwords do not match")
 	}
 	return nil, fmt.Errorf("no password after %d attempts: %w", promptAttempts, problem)
 }

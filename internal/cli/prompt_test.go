@@ -142,7 +142,7 @@ func TestPromptAsksAgainOnMismatch(t *testing.T) {
 		s.typeText("d0cker\n")
 		s.await("Repeat", n)
 		s.typeText("r3gL4b\n")
-		s.await("the passwords differ", n)
+		s.await("the passwords do not match", n)
 	}
 	s.await("New password", 3)
 	s.typeText("王小明\n")

@@ -42,37 +42,38 @@ func newRegistryctl() *Program {
 		Short:       "Manage the htpasswd users of a private Docker registry",
 		Long: `Manage the htpasswd users of a private Docker registry, without Apache.
 
-The users are in a file: the one named by -f, else by the variable
-` + fileVariable + `, which the registry reads as well, else
+The users are in a file: the one that -f names, or else the environment variable
+` + fileVariable + `, which the registry reads as well, or else
 ` + defaultFile + `. With "-f -" a command is a filter: it reads the
 file from standard input, and an edit writes the new file to standard output.
 Windows PowerShell 5.1 writes UTF-16 when output is redirected with >, which the
 registry cannot read: name the file with -f there.
 
 An edit replaces the file as a whole: readers see the old file or the new one,
-also after a crash. A single file that is mounted into a container cannot be
+even after a crash. A single file that is mounted into a container cannot be
 replaced: mount its directory. If that is not possible, --in-place writes into
 the file itself. Readers may then see half an edit, and a crash may leave one.`,
 		Example: `  registryctl user add elton
   registryctl user list`,
 		Exit: `0   done
-1   file or network
-2   usage
+1   file or network error
+2   usage error
 3   wrong password
 4   interrupted
 5   password refused
-6   user name refused, unknown or already there
+6   user name refused, unknown or already taken
 7   the server does not accept the file or an entry
 8   user import --dry-run --exit-code: changes are pending
 10  htpasswd: unsupported algorithm`,
-		CreateHelp: `If the file is missing, it is created with mode 0600; --mode sets another one,
-such as 0640 for a server that runs as another user of the group, also for a
-file that exists. The directory is created only for the default path.`,
+		CreateHelp: `If the file does not exist, it is created with mode 0600. --mode sets another
+mode, such as 0640 for a server that runs as another user in the group, and
+changes that of an existing file, too. The directory is created only for the
+default path.`,
 		LoginHelp: `With --docker-config the login is saved for a robot, in a config.json of docker,
-which then holds the password. Its other values stay, and its mode is 0600. A
-generated password is not printed then. If a credential helper keeps the logins
-at this registry, nothing is changed.`,
-		StaleHint:   "the registry has read another file: see which path it is given, and mount the directory instead of the file",
+which then holds the password. Its other values are kept, and its mode is 0600.
+A generated password is not printed then. If a credential helper keeps the
+logins for this registry, nothing is changed.`,
+		StaleHint:   "the registry reads another file: check the path that it is given, and mount the directory instead of the file",
 		AccessFile:  true,
 		HintFlags:   []string{"file", "in-place"},
 		Flags:       f.register,
@@ -122,7 +123,7 @@ func (f *fileFlags) register(root *cobra.Command) {
 	flags.VarP(&f.path, "file", "f", "htpasswd `FILE`, or - (default "+defaultFile+")")
 	flags.BoolVar(&f.inPlace, "in-place", false, "write into a single mounted file; not safe against a crash")
 	f.lockTimeout = Duration(10 * time.Second)
-	flags.Var(&f.lockTimeout, "lock-timeout", "how much `TIME` to wait for another edit")
+	flags.Var(&f.lockTimeout, "lock-timeout", "`TIME` to wait for another edit")
 }
 
 func (f *fileFlags) registerMode(cmd *cobra.Command) {

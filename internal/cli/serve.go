@@ -45,26 +45,26 @@ func newServe(p *Program) *cobra.Command {
 	}
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Serve tokens to the clients of a registry",
-		Long: `Serve tokens to the clients of a registry, so that the access file says who may
-do what: the registry's standard token authentication. Prints the settings that
-the registry needs, and then answers until it is stopped.
+		Short: "Run a token server for a registry",
+		Long: `Run a token server for a registry, so that the access file decides who may do
+what. This is the registry's standard token authentication. The server prints
+the settings that the registry needs, and runs until it is stopped.
 
-Clients ask the address of --realm, which the registry tells them: the same name
-has to lead here for each of them. It must not be an IP address, which some
-clients refuse. Passwords are sent there: without --tls-cert the server listens
-only on this machine, unless --plain-http says that something else protects the
-way, such as a proxy with TLS.
+The registry sends its clients to the URL of --realm, so each of them must reach
+this server by that name. It must not be an IP address, which some clients
+refuse. Clients send passwords there: without --tls-cert the server listens only
+on this machine, unless --plain-http confirms that something else protects the
+connection, such as a proxy with TLS.
 
 The first start creates the private key of a certificate authority, with mode
-0600, and beside it the certificate, token.crt. Give the registry the
-certificate alone: whoever has the key can make any token. Any number of servers
+0600, and beside it the certificate, token.crt. Give the registry only the
+certificate: anyone who has the key can create any token. Any number of servers
 can share the key.
 
-Edits of the users and of the access file count within a second. A token that
-was issued before stays good until it ends. A file that is malformed keeps the
-server from starting; a server that runs goes on with the last good text and
-logs that.`,
+Edits of the users' file and the access file take effect within a second. A
+token that was issued before stays valid until it expires. The server does not
+start with a malformed file. If a file becomes malformed later, the server keeps
+the last good text and logs an error.`,
 		Example: `  registryctl serve
   registryctl serve --listen :5001 --tls-cert server.crt --tls-key server.key
   registryctl serve -o compose`,
@@ -75,13 +75,13 @@ logs that.`,
 	flags := cmd.Flags()
 	registerAccess(cmd, &o.access)
 	flags.StringVar(&o.listen, "listen", "127.0.0.1:5001", "`ADDRESS` to listen on")
-	flags.StringVar(&o.realm, "realm", "", "`URL` that clients ask (default: http://localhost:PORT/token, or https)")
+	flags.StringVar(&o.realm, "realm", "", "`URL` at which clients get tokens (default: http://localhost:PORT/token, or https)")
 	flags.Var(&o.tlsCert, "tls-cert", "certificate `FILE` for TLS")
 	flags.Var(&o.tlsKey, "tls-key", "private key `FILE` for TLS")
 	flags.BoolVar(&o.plainHTTP, "plain-http", false, "serve other machines without TLS")
 	flags.StringVar(&o.service, "service", "registry", "`NAME` of the registry in the tokens")
 	flags.StringVar(&o.issuer, "issuer", program, "`NAME` of this server in the tokens")
-	flags.Var(&o.ttl, "token-ttl", "how much `TIME` a token is good for, at least 1m")
+	flags.Var(&o.ttl, "token-ttl", "`TIME` for which a token is valid, at least 1m")
 	flags.Var(&o.key, "key", "private key `FILE` (default: token.key beside the users' file)")
 	flags.BoolVar(&o.metrics, "metrics", false, "serve /metrics for Prometheus")
 	o.log.register(cmd, "log", "", "`FORMAT` of the log: ")
@@ -109,13 +109,13 @@ func (o serveOptions) check() error {
 	addr, _ := netip.ParseAddr(host)
 	switch {
 	case err != nil:
-		return Misuse("", "--listen takes HOST:PORT or :PORT")
+		return Misuse("", "--listen must be HOST:PORT or :PORT")
 	case (o.tlsCert == "") != (o.tlsKey == ""):
-		return Misuse("", "--tls-cert and --tls-key go together")
+		return Misuse("", "--tls-cert and --tls-key must be used together")
 	case o.tlsCert == "" && !o.plainHTTP && host != "localhost" && !addr.IsLoopback():
 		return Misuse("use --tls-cert and --tls-key, or --plain-http behind a proxy with TLS", "without TLS the server listens only on this machine")
 	case time.Duration(o.ttl) < tokens.MinTTL:
-		return Misuse("", "--token-ttl takes 1m or more")
+		return Misuse("", "--token-ttl must be at least 1m")
 	case o.service == "" || o.issuer == "":
 		return Misuse("", "--service and --issuer must not be empty")
 	}
@@ -124,10 +124,10 @@ func (o serveOptions) check() error {
 	}
 	u, err := url.Parse(o.realm)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil {
-		return Misuse("", "--realm takes a URL such as https://auth.example.com:5001/token")
+		return Misuse("", "--realm must be a URL such as https://auth.example.com:5001/token")
 	}
 	if _, err := netip.ParseAddr(u.Hostname()); err == nil {
-		return Misuse("use a name that leads there, or localhost", "some clients refuse a realm with an IP address")
+		return Misuse("use a host name, or localhost", "some clients refuse a realm with an IP address")
 	}
 	return nil
 }
@@ -139,7 +139,7 @@ func serve(ctx context.Context, p *Program, o serveOptions) error {
 		CacheTTL: time.Duration(o.ttl),
 		OnReload: func(r basicauth.LoadResult) {
 			if r.Err != nil {
-				log.Error("the users' file cannot be used; the last good text counts", "error", r.Err)
+				log.Error("the users' file cannot be used; the last good text stays in use", "error", r.Err)
 				return
 			}
 			log.Info("users", "file", o.users.File, "users", r.Users, "refused", len(r.Refused))
@@ -156,7 +156,7 @@ func serve(ctx context.Context, p *Program, o serveOptions) error {
 	}
 	rights, err := tokens.OpenRights(o.rights.Path, func(err error) {
 		if err != nil {
-			log.Error("the access file cannot be used; the last good text counts", "error", err)
+			log.Error("the access file cannot be used; the last good text stays in use", "error", err)
 			return
 		}
 		log.Info("rights", "file", o.rights.Path)
@@ -170,14 +170,14 @@ func serve(ctx context.Context, p *Program, o serveOptions) error {
 	keyFile := cmp.Or(string(o.key), filepath.Join(filepath.Dir(o.users.File), "token.key"))
 	ca, err := tokens.OpenCA(ctx, keyFile)
 	if err != nil {
-		return fmt.Errorf("cannot open the key of the tokens: %w", o.rights.explain(err))
+		return fmt.Errorf("cannot open the token key: %w", o.rights.explain(err))
 	}
 	if info, err := os.Stat(keyFile); err == nil && info.Mode().Perm()&0o007 != 0 && os.PathSeparator == '/' {
 		log.Warn("everyone on this machine can read the key, and make any token", "file", keyFile)
 	}
 	l, err := net.Listen("tcp", o.listen)
 	if err != nil {
-		return Fail("--listen takes another address", "cannot listen: %w", err)
+		return Fail("use --listen to choose another address", "cannot listen: %w", err)
 	}
 	defer func() { _ = l.Close() }()
 	scheme := "http"

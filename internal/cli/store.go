@@ -58,13 +58,16 @@ func (s fileStore) Update(ctx context.Context, edit func(*htpasswd.File) error) 
 	defer cancel()
 	changed, err := s.FileStore.Update(ctx, edit)
 	if errors.Is(err, context.DeadlineExceeded) {
-		return false, Fail("another process is editing the file; --lock-timeout waits longer", "%s was still locked after %s", s.Path, s.timeout)
+		return false, Fail("another process is editing the file; use --lock-timeout to wait longer", "%s was still locked after %s", s.Path, s.timeout)
 	}
 	return changed, s.explain(err)
 }
 
 // shortestWait is enough to come to the lock, which may be free.
 const shortestWait = 100 * time.Millisecond
+
+// noDirectory is the hint where add would not create the file.
+const noDirectory = "check the path, or create the directory first"
 
 // checkEdit returns why the file could not be edited, where that can be known.
 func (s fileStore) checkEdit() error {
@@ -82,7 +85,7 @@ func (s fileStore) checkEdit() error {
 		return syscall.EBUSY
 	case isMissing(err) && s.Create && !s.isDefault:
 		if _, err := os.Stat(filepath.Dir(s.Path)); isMissing(err) {
-			return Fail("check the path, or create the directory first", "there is no directory for %s, %s", s.Path, s.origin)
+			return Fail(noDirectory, "the directory of %s does not exist (%s)", s.Path, s.origin)
 		}
 	}
 	return nil // another error is for the read to tell
@@ -112,7 +115,7 @@ func (s fileStore) prepareDirectory() error {
 	}
 	mode |= info.Mode().Perm()
 	if !isOwn(info) || os.Chmod(dir, mode) != nil {
-		s.program.warn("a server of the group cannot reach %s: chmod %04o %s", s.Path, mode, quote(dir))
+		s.program.warn("a server that runs in its group cannot reach %s: chmod %04o %s", s.Path, mode, quote(dir))
 		return nil
 	}
 	s.program.say("set the mode of %s to %04o", dir, mode)
@@ -140,17 +143,21 @@ func (s fileStore) explain(err error) error {
 	case err == nil || errors.As(err, &known) || errors.Is(err, htpasswd.ErrNotDurable): // the edit is in place
 		return err
 	case isMissing(err):
-		return fail(exitIO, s.program.userCommand("add", "NAME")+" creates it", "%w", missingFile{s.Path, s.origin})
+		hint := s.program.userCommand("add", "NAME") + " creates it"
+		if _, err := os.Stat(filepath.Dir(s.Path)); isMissing(err) && !s.isDefault {
+			hint = noDirectory
+		}
+		return fail(exitIO, hint, "%w", missingFile{s.Path, s.origin})
 	case errors.Is(err, atomicfile.ErrReadOnly):
 		return Fail("attrib -r "+quote(s.Path), "%s is marked as read-only", s.Path)
 	case errors.Is(err, htpasswd.ErrAttributes):
-		return fail(exitIO, "edit it as its owner", "%s: %w", s.Path, htpasswd.ErrAttributes)
+		return fail(exitIO, "run the command as the owner of the file", "%s: %w", s.Path, htpasswd.ErrAttributes)
 	case errors.Is(err, fs.ErrPermission):
 		return s.denied()
 	case errors.Is(err, syscall.EBUSY):
 		return Fail("mount its directory instead, or use --in-place", "%s is mounted as a single file, which cannot be replaced", s.Path)
 	case errors.Is(err, syscall.EROFS):
-		return Fail("mount the directory for writing, or edit the file where it comes from", "%s is on a read-only file system", s.Path)
+		return Fail("mount the directory read-write, or edit the file where it comes from", "%s is on a read-only file system", s.Path)
 	}
 	return err
 }
@@ -168,7 +175,7 @@ func takeLink(link string) string {
 // does not.
 type missingFile struct{ path, origin string }
 
-func (e missingFile) Error() string        { return fmt.Sprintf("there is no %s, %s", e.path, e.origin) }
+func (e missingFile) Error() string        { return fmt.Sprintf("%s does not exist (%s)", e.path, e.origin) }
 func (e missingFile) Is(target error) bool { return target == fs.ErrNotExist }
 
 // denied says which of the file and its directory the user may not use, and whose
@@ -184,9 +191,9 @@ func (s fileStore) denied() error {
 		return Fail("close the other program, or edit the file as a user who may", "%s is open in another program, or its access list forbids the edit", s.Path)
 	}
 	if owner == "" || me == "" {
-		return Fail("edit it as its owner", "permission denied for %s, %s", name, s.origin)
+		return Fail("run the command as the owner of the file", "permission denied: %s (%s)", name, s.origin)
 	}
-	hint := fmt.Sprintf("run the command with sudo, or take the ownership: sudo chown %s %s", quote(me), quote(name))
+	hint := fmt.Sprintf("run the command with sudo, or take ownership: sudo chown %s %s", quote(me), quote(name))
 	if inContainer() {
 		hint = "run the container with --user " + quote(strings.TrimPrefix(owner, "user ")) // an image need not know its name
 	}
@@ -321,7 +328,7 @@ func lostWithContainer(path string) string {
 	if err != nil || slices.ContainsFunc(mountPoints(), func(mount string) bool { return mount != "/" && isBelow(path, mount) }) {
 		return ""
 	}
-	return path + " is not on a mount: it is lost with this container"
+	return path + " is not on a mount: it will be lost with this container"
 }
 
 func isMountPoint(path string) bool {

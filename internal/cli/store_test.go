@@ -45,7 +45,7 @@ func TestLockTimeout(t *testing.T) {
 	require.Equal(t, int(exitIO), cmd.ProcessState.ExitCode(), errOut.String())
 	assert.Empty(t, out.String(), "no password that was not set")
 	assert.Contains(t, errOut.String(), "registryctl: cannot add \"elton\": "+file+" was still locked after 20ms\n")
-	assert.Contains(t, errOut.String(), "--lock-timeout waits longer")
+	assert.Contains(t, errOut.String(), "use --lock-timeout to wait longer")
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)
 	assert.Equal(t, "# changed\n", string(text))

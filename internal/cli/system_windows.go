@@ -51,9 +51,9 @@ func (s *passwordSource) blankHint(password []byte) string {
 	case !bytes.HasSuffix(password, []byte(" ")):
 		return ""
 	case s.stdin:
-		return "in cmd.exe, the blank before | is sent, too: type echo PASSWORD|"
+		return "in cmd.exe, the space before | is sent, too: type echo PASSWORD|"
 	case s.env.name != "":
-		return `in cmd.exe, the blank before & is in the value, too: type set "` + s.env.name + `=PASSWORD"&`
+		return `in cmd.exe, the space before & is part of the value: type set "` + s.env.name + `=PASSWORD"&`
 	}
 	return ""
 }

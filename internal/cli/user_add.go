@@ -30,24 +30,25 @@ func newUserAdd(p *Program) *cobra.Command {
 		Short: "Add a user",
 		Long: `Add a user. The password is asked for on the terminal, unless a flag names
 another source: --password-stdin, --password-file, --password-env, --generate
-or --hash. No flag takes the password itself, as everyone on the machine can
-read the arguments of a process.
+or --hash. No flag takes the password itself, because everyone on the machine
+can read the arguments of a process.
 
-From standard input, a file or a variable, a byte order mark and one line ending
-are removed, and UTF-16 is decoded. The password must be UTF-8, must not be
-empty or longer than 72 bytes, and must not contain a NUL byte or more than one
-line, or begin or end with whitespace, which docker login removes.
+If the password comes from standard input, a file or a variable, a byte order
+mark and one line ending are removed, and UTF-16 is decoded. The password must
+be UTF-8. It must not be empty or longer than 72 bytes, must not contain a NUL
+byte or more than one line, and must not begin or end with whitespace, which
+docker login removes.
 
-With --update, the password of an existing user is set; one that is the same
-already is left alone, unless its hash is not bcrypt or its cost is below the
-default. A cost is never lowered unless --cost says so. Each step of --cost
-doubles the time of every request to the registry.
+With --update, an existing user gets the new password. If the user has that
+password already, nothing is changed, unless its hash is not bcrypt or its cost
+is below the default. A cost is never lowered unless --cost says so. Each step
+of --cost doubles the time of every request to the registry.
 
 ` + p.CreateHelp + "\n\n" + p.LoginHelp,
 		Example: p.examples("add elton", "add elton --generate", "add elton --update --password-env PW"),
 		Annotations: exits(`0  done, or nothing to do
 5  the password is refused
-6  the user exists, without --update, or the name is refused
+6  the user exists and --update is not given, or the name is refused
 7  the registry does not accept the file`),
 		Args:              operands("NAME"),
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -101,11 +102,11 @@ func (o addOptions) check(cmd *cobra.Command, p *Program) error {
 	}
 	switch {
 	case o.printOnly && o.password.generate && o.output.value != "json":
-		return Misuse("-o json prints both", "--print and --generate exclude each other without -o json")
+		return Misuse("", "--print with --generate needs -o json")
 	case o.printOnly && o.manifest(p) != "":
-		return Misuse("", "--print and -o %s exclude each other", o.output.value)
+		return Misuse("", "--print and -o %s cannot be used together", o.output.value)
 	case o.output.value == "json" && !o.password.generate && o.manifest(p) == "":
-		return Misuse("", "-o json goes with --generate")
+		return Misuse("", "-o json needs --generate")
 	}
 	return nil
 }
@@ -240,7 +241,7 @@ func reveal(p *Program, o addOptions, c credential) error {
 	if o.output.value == "json" {
 		text = jsonText(generatedPassword{User: o.user, Password: string(c.password)})
 	}
-	return p.lostPasswords(fmt.Sprintf("the new password of %s is", shown(o.user)), []string{o.user}, p.print(text))
+	return p.lostPasswords(fmt.Sprintf("the new password of %s was", shown(o.user)), []string{o.user}, p.print(text))
 }
 
 // printUser prints the line that add would add.

@@ -23,7 +23,7 @@ func newUserDisable(p *Program) *cobra.Command {
 		Short: "Keep users from logging in, without losing their passwords",
 		Long: `Keep users from logging in until they are enabled, or do nothing at all if one
 of them does not exist. The registry refuses them from the next request on; a
-token that a client has already is good until it ends.
+token that a client already has stays valid until it expires.
 
 The password stays in the file, with a "!" before its hash, which no server
 accepts. Grants stay too. Setting a password, renaming and importing keep the
@@ -91,7 +91,7 @@ func userEnable(ctx context.Context, p *Program, o disableOptions) error {
 			}
 			// Some servers take an empty hash for an empty password.
 			if e, _ := f.Lookup(failed); e.Hash.Scheme() == "" {
-				return fail(exitFormat, p.userCommand("passwd", failed), "line %d of %s has no hash that is known", e.Line, o.text.Name)
+				return fail(exitFormat, p.userCommand("passwd", failed), "the hash on line %d of %s is of an unknown scheme", e.Line, o.text.Name)
 			}
 		}
 		return nil

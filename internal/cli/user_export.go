@@ -28,9 +28,9 @@ func newUserExport(p *Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export [NAME...] --as FORMAT",
 		Short: "Print users for another program",
-		Long: `Print the users, or only those named, in the form in which another program
-takes them. The output holds their hashes, against which anybody can try
-passwords: it is refused on a terminal, unless --force is given.
+		Long: `Print the users, or only those named, in the format that another program reads.
+The output holds their hashes, against which anyone can try passwords, so it is
+refused on a terminal unless --force is given.
 
   compose      lines of an htpasswd file for the content of a config in a
                Compose file, with each $ doubled
@@ -52,9 +52,9 @@ Disabled users stay disabled. Hashes that are not bcrypt are refused.`,
 		o.users = unique(args)
 		switch {
 		case o.format.value == "":
-			return Misuse("it takes "+strings.Join(o.format.allowed, ", "), "--as is missing")
+			return Misuse("the formats are "+strings.Join(o.format.allowed, ", "), "--as is missing")
 		case isTerminal(p.Stdout) && !o.force:
-			return Misuse("redirect it into a file, or use --force", "the hashes of users are not printed on a terminal")
+			return Misuse("redirect the output to a file, or use --force", "the hashes of users are not printed on a terminal")
 		}
 		if o.text, err = p.open(OpenOptions{}); err != nil {
 			return err
@@ -79,7 +79,7 @@ func userExport(ctx context.Context, p *Program, o exportOptions) error {
 		case !ok:
 			return p.cannot("export", user, o.text, htpasswd.ErrUserNotFound)
 		case hashOf(e).Scheme() != htpasswd.Bcrypt:
-			return fail(exitFormat, p.userCommand("passwd", user), "cannot export %s: the hash in %s, line %d, is not bcrypt", shown(user), o.text.Name, e.Line)
+			return fail(exitFormat, p.userCommand("passwd", user), "cannot export %s: the hash in %s on line %d is not bcrypt", shown(user), o.text.Name, e.Line)
 		case o.format.value == "traefik" && strings.Contains(user, ","):
 			return fail(exitName, "", "cannot export %s: Traefik separates users by commas", shown(user))
 		}
@@ -89,7 +89,7 @@ func userExport(ctx context.Context, p *Program, o exportOptions) error {
 		entries = append(entries, e)
 	}
 	if len(entries) == 0 {
-		return fail(exitFormat, p.userCommand("add", "NAME"), "cannot export: %s holds no users", o.text.Name)
+		return fail(exitFormat, p.userCommand("add", "NAME"), "cannot export: %s has no users", o.text.Name)
 	}
 	return p.print(exportAs(o, entries))
 }

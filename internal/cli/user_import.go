@@ -41,30 +41,31 @@ func newUserImport(p *Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import [FILE]",
 		Short: "Add and update many users from a list",
-		Long: `Make the file match a list of users, in one write. A new user is added. The
-hash of a user with another password is replaced. All others are left as they
-are, so that a second run writes nothing. If FILE is "-" or missing, the list is
-read from standard input.
+		Long: `Make the file match a list of users, in one write. New users are added, and
+users whose password differs get a new hash. All others are left as they are, so
+that a second run writes nothing. If FILE is "-" or not given, the list is read
+from standard input.
 
-The list is one of these. Without --format the extension of FILE says which,
-else how the list begins:
+The list has one of these formats. Without --format, the format is guessed from
+the extension of FILE, or else from the beginning of the list:
 
   lines  name:password, or an htpasswd file
   csv    with a header, separated by comma, semicolon or tab. The columns are
          name (or user, username, login), password and hash; others are ignored.
-  json   an array of objects with these keys, or one such object after the
-         other, or one object of names and passwords: {"elton": "d0cker"}
+  json   an array of objects with these keys, or a sequence of such objects,
+         or one object of names and passwords: {"elton": "d0cker"}
 
-A bcrypt hash in the place of a password is taken as it is; "hash" takes nothing
-else. A hash of another scheme is refused, as the registry would not let that
-user in. With --skip-unsupported such users are left as they are.
+A bcrypt hash in place of a password is stored as it is; the column "hash"
+accepts nothing else. A hash of another scheme is refused, because the registry
+would not let that user in. With --skip-unsupported such users are left as they
+are.
 
 A password that matches is hashed again if the cost of its hash is below the
 default, or is not that of --cost. Without --cost no cost is lowered.
 
 If any entry is bad, nothing is written. An empty password is bad, and so is a
-name without a password, unless --generate makes one for each new user. These
-passwords are printed as CSV, or with -o json.
+name without a password, unless --generate creates one for each new user. The
+generated passwords are printed as CSV, or as JSON with -o json.
 
 With --dry-run the changes are printed: "+" for a user to add, "~" to update,
 "-" to remove, "=" to leave alone, "!" to skip. "-o json" prints {file,
@@ -79,16 +80,16 @@ skip, and with "password" if one was generated.
 6  a name is refused, or listed twice
 7  an entry cannot be read, or its hash is not bcrypt
 8  with --dry-run --exit-code: there are changes
-The first of several bad entries decides.`),
+If several entries are bad, the first one decides the status.`),
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return Misuse("-f names the htpasswd file", "%s reads one list", cmd.CommandPath())
+				return Misuse("use -f to name the htpasswd file", "too many arguments: %s reads one list", cmd.CommandPath())
 			}
 			return nil
 		},
 	}
 	flags := cmd.Flags()
-	o.format.register(cmd, "format", "", "`FORMAT` of the list, else guessed: ")
+	o.format.register(cmd, "format", "", "`FORMAT` of the list, guessed if not given: ")
 	flags.BoolVar(&o.prune, "prune", false, "remove the users that are not listed")
 	flags.BoolVar(&o.allowEmpty, "allow-empty", false, "with --prune: accept a list without users")
 	o.dryRun.register(cmd, p)
@@ -103,7 +104,7 @@ The first of several bad entries decides.`),
 		o.list = "-"
 		if len(args) > 0 {
 			if o.list, err = systemPath(args[0]); err != nil {
-				return Misuse("-f names the htpasswd file", "the path of the list %w", err)
+				return Misuse("use -f to name the htpasswd file", "the path of the list %w", err)
 			}
 		}
 		if o.text, err = p.open(OpenOptions{Access: ToCreate, DryRun: o.dryRun.value, Manifest: o.output.manifest(p)}); err != nil {
@@ -166,7 +167,7 @@ func userImport(ctx context.Context, p *Program, o importOptions) error {
 	})
 	switch {
 	case errors.Is(err, ErrUnsure):
-		err = fail(exitIO, p.userCommand("list")+" shows whether it was", "cannot import: %w", err)
+		err = fail(exitIO, p.userCommand("list")+" shows whether it succeeded", "cannot import: %w", err)
 		if o.generate {
 			return p.revealUnsure(err, func() error { return reportPasswords(p, o, list, generated, steps) })
 		}
@@ -295,7 +296,7 @@ func reportPasswords(p *Program, o importOptions, list userlist.List, generated 
 		return err
 	}
 	names := slices.Sorted(maps.Keys(passwords))
-	return p.lostPasswords("the new passwords of "+quotedNames(names)+" are", names, err)
+	return p.lostPasswords("the new passwords of "+quotedNames(names)+" were", names, err)
 }
 
 // pending is the error of --exit-code if anything would change.
@@ -303,7 +304,7 @@ func (o importOptions) pending(count importCount) error {
 	if !o.exitCode || count.changes() == 0 {
 		return nil
 	}
-	return fail(exitPending, "", "%s does not match the list: would be %v", o.text.Name, count)
+	return fail(exitPending, "", "%s does not match the list (dry run: %v)", o.text.Name, count)
 }
 
 // reportPlan says what would be done.

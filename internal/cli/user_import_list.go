@@ -36,7 +36,7 @@ func readList(ctx context.Context, p *Program, o importOptions) (userlist.List, 
 	var bad *userlist.Error
 	switch {
 	case errors.Is(err, userlist.ErrAmbiguous):
-		return userlist.List{}, Misuse("say --format csv if it is a header, --format lines if it is a user", "cannot read %s: %w", name, err)
+		return userlist.List{}, Misuse("use --format csv if it is a header, or --format lines if it is a user", "cannot read %s: %w", name, err)
 	case errors.As(err, &bad):
 		return userlist.List{}, badEntries{name, bad}
 	case err != nil:
@@ -75,7 +75,7 @@ func readText(stdin io.Reader, o importOptions) (string, error) {
 	case err != nil:
 		return "", cannotRead(o.list, err)
 	case n > limit:
-		return "", Misuse("--max-size raises the limit", "the list is larger than %v", &o.maxSize)
+		return "", Misuse("use --max-size to raise the limit", "the list is larger than %v", &o.maxSize)
 	}
 	return text.String(), nil
 }
@@ -149,7 +149,7 @@ func (s *sizeFlag) Set(text string) error {
 	}
 	n, err := strconv.ParseUint(number, 10, 63-shift)
 	if err != nil {
-		return flagProblem("takes a size in bytes, or such as 512MiB or 2GiB")
+		return flagProblem("must be a size in bytes, or a size such as 512MiB")
 	}
 	*s = sizeFlag(n << shift)
 	return nil

@@ -42,7 +42,7 @@ csv is not a terminal, names are printed byte for byte; in CSV a cell that a
 spreadsheet would take for a formula begins with '.`,
 		Example: p.examples("list", "list -o name", "list elton", "list -o json | ConvertFrom-Json # PowerShell"),
 		Annotations: exits(`6  one of the users does not exist
-7  the registry refuses the file; what is there is listed`),
+7  the registry refuses the file; its users are listed all the same`),
 		ValidArgsFunction: p.completeUsers,
 	}
 	o.format.registerOutput(cmd)
@@ -98,7 +98,7 @@ func userList(ctx context.Context, p *Program, o listOptions) error {
 		break
 	}
 	if empty && refused == nil {
-		p.say("%s holds no users", o.text.Name)
+		p.say("%s has no users", o.text.Name)
 	}
 	if refused != nil { // what is there was shown
 		return fmt.Errorf("the registry refuses every user: %w", refused)

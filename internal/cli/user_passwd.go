@@ -31,11 +31,12 @@ func newUserPasswd(p *Program) *cobra.Command {
 		Short: "Set the password of a user",
 		Long: `Set the password of a user who is in the file. The line keeps its place, and its
 cost if that is above the default and --cost is not given. The registry refuses
-the old password from the next request on. The sources of the password, and what
-is refused, are those of "` + p.UserCommand + ` add".
+the old password from the next request on. "` + p.UserCommand + ` add --help"
+describes where the password can come from, and which ones are refused.
 
-With --generate, several users, or with --all every user, get new passwords in
-one write. Names and passwords are printed as CSV, or as JSON with -o json.`,
+With --generate, several users can get new passwords in one write, and with
+--all every user does. Names and passwords are printed as CSV, or as JSON with
+-o json.`,
 		Example: p.examples("passwd elton", "passwd elton --generate", "passwd elton --password-file elton.txt", "passwd --all --generate"),
 		Annotations: exits(`5  the password is refused
 6  no such user`),
@@ -59,7 +60,7 @@ one write. Names and passwords are printed as CSV, or as JSON with -o json.`,
 		case (o.all || len(o.users) > 1) && !o.password.generate:
 			return Misuse("--generate gives each of them a new one", "one password cannot be set for several users")
 		case o.output.value != "" && !o.password.generate && o.manifest(p) == "":
-			return Misuse("", "-o goes with --generate")
+			return Misuse("", "-o needs --generate")
 		case o.output.value == "text" && (o.all || len(o.users) > 1):
 			return Misuse("", "-o text is for one user; several are printed as csv or json")
 		}
@@ -189,9 +190,9 @@ func revealAll(p *Program, o passwdOptions, credentials []credential) error {
 	default:
 		fmt.Fprintf(&text, "%s\n", list[0].Password)
 	}
-	what := fmt.Sprintf("the new passwords of %d users are", len(list))
+	what := fmt.Sprintf("the new passwords of %d users were", len(list))
 	if len(list) == 1 {
-		what = fmt.Sprintf("the new password of %s is", shown(list[0].User))
+		what = fmt.Sprintf("the new password of %s was", shown(list[0].User))
 	}
 	return p.lostPasswords(what, o.users, p.print(text.Bytes()))
 }

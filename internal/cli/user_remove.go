@@ -32,7 +32,7 @@ func newUserRemove(p *Program) *cobra.Command {
 With --if-exists, users who do not exist are skipped, and a missing file is no
 error. The registry refuses them from the next request on.
 
-Any name is taken, also one that could not be added.`,
+Any name is accepted, even one that could not be added.`,
 		Example:           p.examples("remove elton francis", "remove --if-exists francis"),
 		Annotations:       exits("6  one of the users does not exist"),
 		Args:              operands("NAME..."),

@@ -26,7 +26,7 @@ func newUserRename(p *Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "rename OLD NEW",
 		Short:             "Give a user another name",
-		Long:              "Give a user another name. The password and the place of the line stay.",
+		Long:              "Give a user another name. The password and the place of the line do not change.",
 		Annotations:       exits("6  OLD does not exist, NEW exists, or NEW is refused"),
 		Example:           p.examples("rename elton elton.stoneman"),
 		Args:              operands("OLD", "NEW"),

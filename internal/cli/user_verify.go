@@ -24,18 +24,20 @@ func newUserVerify(p *Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify NAME",
 		Short: "Check the password of a user",
-		Long: `Check whether the registry lets a user in with a password, by what the file
-says. With --registry the running registry is asked, as docker login does, and
-with --can whether the user may pull, push or delete in a repository, such as
---can push:labs/app. The file need not exist then; if it does, it is compared.
+		Long: `Check whether the file lets a user in with a password. With --registry the
+running registry is asked, in the same way as docker login does, and with --can
+also whether the user may pull, push or delete in a repository, as in
+--can push:labs/app. The file need not exist then; if it does, it is compared
+with the registry's answer.
 
-An address without https:// or http:// is asked over https; if it does not speak
-TLS, over http. The password is sent only to a registry that asks for one, or to
-the token server that it names; never to where these redirect, and over plain
-http only within this machine, unless --plain-http allows it. Certificates that
-docker trusts for this registry (*.crt in certs.d) are trusted; --ca-file names
-a PEM file with more. Where docker login would send another name or password,
-as it removes whitespace at the ends, this is tried as well.
+An address without https:// or http:// is tried over https, and over http if the
+server does not speak TLS. The password is sent only to a registry that asks for
+one, or to the token server that it names. It is never sent to the target of a
+redirect, and over plain http only within this machine, unless --plain-http
+allows it. Certificates that docker trusts for this registry (*.crt in certs.d)
+are trusted; --ca-file names a PEM file with more. If docker login would send a
+different name or password, because it removes whitespace at the ends, that is
+tried as well.
 
 "-o json" is {user, accepted, reason, file, file_reason, registry}. The reason
 is the registry's if it was asked, else the file's.
@@ -55,7 +57,8 @@ is the registry's if it was asked, else the file's.
 5  no user can have this password
 6  no such user
 7  the registry refuses the file, or the hash of a password that is right;
-   the user is disabled; the registry asks for no password, or for a token that nobody gives`),
+   the user is disabled; the registry asks for no password, or for a token
+   but names no token server`),
 		Example:           p.examples("verify elton", "verify elton --password-env PW", "verify elton --registry localhost:5000 --ca-file ca.crt"),
 		Args:              operands("NAME"),
 		ValidArgsFunction: p.completeUser,
@@ -163,7 +166,7 @@ func (v userVerify) askFile(ctx context.Context, report *verifyReport) error {
 	}
 	report.Reason, report.FileReason, report.Accepted = found.reason, found.reason, found.err == nil
 	if found.err == nil {
-		v.program.say("the password of %s is right", shown(v.user))
+		v.program.say("the password of %s is correct", shown(v.user))
 	}
 	return found.err
 }
@@ -190,7 +193,7 @@ func (v userVerify) lookup(ctx context.Context) (htpasswd.Entry, verdict) {
 		return entry, verdict{unknownUser, v.program.cannot("verify", v.user, v.target, htpasswd.ErrUserNotFound)}
 	case hashOf(entry).Scheme() == "":
 		return entry, verdict{unknownHash, fail(exitFormat, v.program.userCommand("passwd", v.user),
-			"cannot verify %s: the hash in %s, line %d, is none that is known", shown(v.user), v.target.Name, entry.Line)}
+			"cannot verify %s: the hash in %s on line %d is of an unknown scheme", shown(v.user), v.target.Name, entry.Line)}
 	}
 	return entry, verdict{}
 }
@@ -224,10 +227,10 @@ func (v userVerify) compare(ctx context.Context, entry htpasswd.Entry, password 
 	case err != nil:
 		return verdict{unknownHash, fail(exitFormat, v.program.userCommand("passwd", v.user), "cannot verify %s, whose hash is %s: %w", shown(v.user), scheme, err)}
 	case disabled:
-		return verdict{disabledUser, fail(exitFormat, v.program.userCommand("enable", v.user), "the password of %s is right, but the user is disabled", shown(v.user))}
+		return verdict{disabledUser, fail(exitFormat, v.program.userCommand("enable", v.user), "the password of %s is correct, but the user is disabled", shown(v.user))}
 	case scheme != htpasswd.Bcrypt:
 		return verdict{notBcrypt, fail(exitFormat, v.program.userCommand("passwd", v.user),
-			"the password of %s is right, but its hash is %s and the registry accepts only bcrypt", shown(v.user), scheme)}
+			"the password of %s is correct, but its hash is %s and the registry accepts only bcrypt", shown(v.user), scheme)}
 	}
 	return verdict{reason: accepted}
 }

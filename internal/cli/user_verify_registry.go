@@ -39,9 +39,9 @@ func (r *registryFlags) register(cmd *cobra.Command) {
 	for _, old := range []string{"ca-cert", "insecure-http"} {
 		flags.Lookup(old).Hidden = true
 	}
-	flags.Var(&r.timeout, "timeout", "with --registry: `TIME` for each answer")
-	flags.Var(&r.wait, "wait", "with --registry: how much `TIME` to ask again while it refuses")
-	flags.StringVar(&r.can, "can", "", "with --registry: is `ACTION:REPO` allowed too")
+	flags.Var(&r.timeout, "timeout", "with --registry: `TIME` to wait for each answer")
+	flags.Var(&r.wait, "wait", "with --registry: `TIME` to ask again while it refuses")
+	flags.StringVar(&r.can, "can", "", "with --registry: check that `ACTION:REPO` is allowed, too")
 	for _, name := range []string{"registry", "timeout", "wait", "can"} {
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
 	}
@@ -61,7 +61,7 @@ func (r *registryFlags) question(cmd *cobra.Command) (*registryQuestion, error) 
 	if !flags.Changed("registry") {
 		for _, name := range []string{"ca-file", "ca-cert", "plain-http", "insecure-http", "timeout", "wait", "can"} {
 			if flags.Changed(name) {
-				return nil, Misuse("", "--%s goes with --registry", name)
+				return nil, Misuse("", "--%s needs --registry", name)
 			}
 		}
 		return nil, nil
@@ -70,15 +70,15 @@ func (r *registryFlags) question(cmd *cobra.Command) (*registryQuestion, error) 
 	var err error
 	switch q.client.Address, err = registry.ParseAddress(r.address); {
 	case errors.Is(err, registry.ErrCredentials): // nor is any other address repeated
-		return nil, Misuse(noPasswordArgument, "--registry takes no user and no password in the address")
+		return nil, Misuse(noPasswordArgument, "the address of --registry must not hold a user or a password")
 	case err != nil:
-		return nil, Misuse("such as localhost:5000, or https://registry.example, and nothing behind it", "--registry takes HOST, HOST:PORT or a URL of them")
+		return nil, Misuse("for example localhost:5000 or https://registry.example", "--registry must be HOST, HOST:PORT or a URL without a path")
 	case r.timeout <= 0:
-		return nil, Misuse("", "--timeout takes a time above 0, such as 10s")
+		return nil, Misuse("", "--timeout must be a duration above 0, such as 10s")
 	}
 	if flags.Changed("can") {
 		if q.permission, err = registry.ParsePermission(r.can); err != nil {
-			return nil, Misuse("such as --can push:labs/app", "--can takes pull, push or delete, a colon, and the name of a repository")
+			return nil, Misuse("for example --can push:labs/app", "--can must be pull, push or delete, a colon, and the name of a repository")
 		}
 	}
 	q.client.Timeout, q.client.PlainHTTP, q.wait = time.Duration(r.timeout), r.plainHTTP, time.Duration(r.wait)
@@ -188,7 +188,7 @@ func (v userVerify) askAgain(ctx context.Context, q *registryQuestion, password 
 // besides is what the text says beside the registry, by its reason.
 var besides = map[string]string{
 	accepted:       "lets them in",
-	wrongPassword:  "has another password",
+	wrongPassword:  "has a different password",
 	unknownUser:    "has no such user",
 	disabledUser:   "has disabled them",
 	notBcrypt:      "has the password, but not as bcrypt",
@@ -263,13 +263,13 @@ func (v userVerify) noAnswer(q *registryQuestion, r registry.Result) error {
 	case registry.Denied:
 		return fail(exitMismatch, "", "%s does not let %s %s%s", from, shown(v.user), q.what(), granted(r))
 	case registry.Undecided:
-		return Fail("a push shows it", "%s lets %s in, but its token does not say whether to %s", r.URL, shown(v.user), q.what())
+		return Fail("try a push to find out", "%s lets %s in, but its token does not say whether to %s", r.URL, shown(v.user), q.what())
 	case registry.Unreadable:
 		return fail(exitFormat, v.program.command("check"), "%s cannot read its htpasswd file: it is missing, malformed or not readable by the registry's user", from)
 	case registry.Open:
-		return fail(exitFormat, "it needs REGISTRY_AUTH=htpasswd, REGISTRY_AUTH_HTPASSWD_REALM and "+fileVariable, "%s asks for no password: everybody is let in", from)
+		return fail(exitFormat, "it needs REGISTRY_AUTH=htpasswd, REGISTRY_AUTH_HTPASSWD_REALM and "+fileVariable, "%s asks for no password: everyone is let in", from)
 	case registry.Token:
-		return fail(exitFormat, realm+"the URL of its token server", "%s asks for a token, and names no token server that can be asked", from)
+		return fail(exitFormat, realm+"the URL of its token server", "%s asks for a token, but names no token server that can be asked", from)
 	case registry.TokenRefused:
 		return fail(exitFormat, "compare REGISTRY_AUTH_TOKEN_ROOTCERTBUNDLE, _ISSUER and _SERVICE of the registry with the token server, and the clocks of both",
 			"%s refuses the token of its token server", from)
@@ -296,27 +296,27 @@ func (v userVerify) noAnswer(q *registryQuestion, r registry.Result) error {
 		if r.OfTokenServer() && strings.HasPrefix(r.URL, "https:") {
 			return Fail(realm+"an https URL", "no password is sent to %s which has no TLS", from)
 		}
-		return Fail(q.again(v, "plain-http", "true")+" # everybody on the way can read the password", "no password is sent to %s: it is not this machine, and others can listen", from)
+		return Fail(q.again(v, "plain-http", "true")+" # anyone on the network path can read the password", "no password is sent to %s: it is not this machine, and others can listen", from)
 	case registry.NoSuchHost:
-		return Fail("check the spelling; the name of a container is known to other containers only", "cannot find the host of %s: %w", from, r.Err)
+		return Fail("check the spelling; the name of a container is known only to other containers", "cannot find the host of %s: %w", from, r.Err)
 	case registry.ConnectionRefused:
-		return Fail("docker ps # lists what runs, and the ports", "nothing listens at %s", from)
+		return Fail("docker ps # lists the running containers and their ports", "nothing is listening at %s", from)
 	case registry.Unreachable:
 		return Fail("check the network, firewalls and $HTTPS_PROXY", "cannot reach %s: %w", from, r.Err)
 	case registry.TimedOut:
 		return Fail(q.again(v, "timeout", (4*q.client.Timeout).String()), "%s did not answer within %s", from, q.client.Timeout)
 	}
-	hint := "check that this is the registry, and not something before it"
+	hint := "check that this is the registry, and not something in front of it"
 	if r.Status == http.StatusBadRequest && strings.HasPrefix(r.URL, "http:") { // as TLS servers answer
 		hint = q.again(v, "registry", "https://"+host)
 	}
 	switch {
 	case r.Err != nil:
-		return Fail(hint, "%s answers unlike a registry: %w", from, r.Err)
+		return Fail(hint, "%s does not answer like a registry: %w", from, r.Err)
 	case r.Status != 0:
 		return Fail(hint, "%s answers with status %d, unlike a registry", from, r.Status)
 	}
-	return Fail(hint, "%s answers unlike a registry", from)
+	return Fail(hint, "%s does not answer like a registry", from)
 }
 
 // granted says what a token grants instead of what was asked.

@@ -87,17 +87,17 @@ func TestVerifyRegistry(t *testing.T) {
 
 			// Accepted.
 			expect(0, "d0cker", file, url+" lets \"elton\" in; "+file+" lets them in\n")
-			expect(0, "d0cker", other, url+" lets \"elton\" in; "+other+" has another password\n")
+			expect(0, "d0cker", other, url+" lets \"elton\" in; "+other+" has a different password\n")
 			expect(0, "d0cker", absent, url+" lets \"elton\" in; "+absent+" does not exist here\n")
 			expect(0, "d0cker", file, "", "-q")
 			expect(0, "d0cker", file, url+" lets \"elton\" in; "+file+" lets them in\n", "--registry", url+"/v2/")
 
 			// Refused: it is the wrong password, or the registry has read another file.
 			const (
-				readAnother = "  hint: the registry has read another file: see which path it is given, and mount the directory instead of the file\n"
+				readAnother = "  hint: the registry reads another file: check the path that it is given, and mount the directory instead of the file\n"
 				setNew      = "  hint: registryctl user passwd elton -f "
 			)
-			expect(3, "wr0ng", file, "registryctl: "+url+" refuses \"elton\"; "+file+" has another password\n"+setNew+file+"\n")
+			expect(3, "wr0ng", file, "registryctl: "+url+" refuses \"elton\"; "+file+" has a different password\n"+setNew+file+"\n")
 			expect(3, "an0ther", other, "registryctl: "+url+" refuses \"elton\"; "+other+" lets them in\n"+readAnother)
 			expect(3, "an0ther", absent, "registryctl: "+url+" refuses \"elton\"; "+absent+" does not exist here\n  hint: name the file that the registry reads, to compare\n")
 			nobody := create(t, "# nobody\n")
@@ -155,7 +155,7 @@ func TestVerifyRegistryPlain(t *testing.T) {
 
 			open := testserver.StartRegistry(t, name, testserver.RegistryConfig{})
 			v = verifyBy(t, "d0cker", "--registry", open.Addr, "-f", file)
-			assert.Equal(t, verifyRun{7, "", "registryctl: " + open.URL + " asks for no password: everybody is let in\n" +
+			assert.Equal(t, verifyRun{7, "", "registryctl: " + open.URL + " asks for no password: everyone is let in\n" +
 				"  hint: it needs REGISTRY_AUTH=htpasswd, REGISTRY_AUTH_HTPASSWD_REALM and REGISTRY_AUTH_HTPASSWD_PATH\n"}, v)
 		})
 	}
@@ -237,7 +237,7 @@ func TestVerifyFileBeside(t *testing.T) {
 	folder := t.TempDir()
 	for _, tt := range []struct{ file, reason, says string }{
 		{create(t, fileOf(t, "elton:d0cker")), "accepted", "lets them in"},
-		{create(t, fileOf(t, "elton:an0ther")), "wrong-password", "has another password"},
+		{create(t, fileOf(t, "elton:an0ther")), "wrong-password", "has a different password"},
 		{create(t, fileOf(t, "francis:d0cker")), "unknown-user", "has no such user"},
 		{create(t, "elton:{SHA}kNoej8FsdG2erAqFiri5sSEd/XM=\n"), "not-bcrypt", "has the password, but not as bcrypt"},
 		{create(t, "elton:rqXexS6ZhobKA\n"), "unknown-hash", "has no hash that can be compared"},

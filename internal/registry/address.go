@@ -14,7 +14,7 @@ import (
 // password.
 var (
 	ErrCredentials = errors.New("the address holds a user or a password")
-	ErrAddress     = errors.New("the address is not HOST, HOST:PORT or a URL of them")
+	ErrAddress     = errors.New("the address is not HOST, HOST:PORT or a URL of one")
 )
 
 // An Address is where a registry is.

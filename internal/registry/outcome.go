@@ -26,7 +26,7 @@ const (
 	Token        Outcome = "token"         // it asks for a token, and names no server that can be asked for one
 	TokenRefused Outcome = "token-refused" // it refuses the token of its own token server
 	Redirected   Outcome = "redirect"      // it sends elsewhere; nothing is sent there
-	Unexpected   Outcome = "unexpected"    // it answers unlike a registry
+	Unexpected   Outcome = "unexpected"    // it does not answer like a registry
 
 	NoSuchHost        Outcome = "host-not-found"
 	ConnectionRefused Outcome = "connection-refused" // nothing listens there

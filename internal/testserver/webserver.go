@@ -26,7 +26,7 @@ const workerUser = "www-data"
 func asRoot() bool { return os.Geteuid() == 0 }
 
 // WorkerDir makes a folder that goes with the test and that the workers of
-// nginx and Apache httpd can enter, which t.TempDir does not let them. What is
+// nginx and others can enter, which t.TempDir does not let them. What is
 // in it has to be readable for them too.
 func WorkerDir(t testing.TB) string {
 	t.Helper()
@@ -37,7 +37,7 @@ func WorkerDir(t testing.TB) string {
 	return dir
 }
 
-// WebServer is an nginx or an Apache httpd that runs until the test ends. It
+// WebServer is an nginx, an Apache httpd or a lighttpd that runs until the test ends. It
 // has one page, /v2/, as that is where a registry is asked who one is, and lets
 // those see it whom its htpasswd file lists.
 type WebServer struct {

@@ -47,7 +47,7 @@ func TestRights(t *testing.T) {
 	assert.True(t, may("elton"))
 	assert.NoError(t, r.Err())
 	assert.Len(t, reported, 4)
-	assert.Equal(t, []string{"", file + ": line 1: unknown action: want pull, push, delete or all"}, reported[:2])
+	assert.Equal(t, []string{"", file + ": line 1: unknown action: expected pull, push, delete or all"}, reported[:2])
 	assert.Empty(t, reported[3])
 
 	// Two edits within one tick of the clock look the same: what was read soon after
@@ -63,7 +63,7 @@ func TestRights(t *testing.T) {
 
 	write("elton\n")
 	_, err = OpenRights(file, nil)
-	assert.EqualError(t, err, file+": line 1: want a user, an action and repositories")
+	assert.EqualError(t, err, file+": line 1: expected a user, an action and repositories")
 	_, err = OpenRights(filepath.Dir(file), nil)
 	assert.Error(t, err)
 }

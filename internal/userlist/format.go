@@ -17,7 +17,7 @@ const (
 	ErrBinary      FormatError = "it is a binary file; save the list as text: CSV, JSON or lines of name:password"
 	ErrBrokenUTF16 FormatError = "it is malformed UTF-16; save the list as UTF-8"
 	ErrYAML        FormatError = "it is YAML; use CSV, JSON or lines of name:password"
-	ErrAmbiguous   FormatError = "its first line is a CSV header or a user"
+	ErrAmbiguous   FormatError = "its first line may be a CSV header or a user"
 )
 
 // Guess returns the format of a list by the extension of its name, else by how the

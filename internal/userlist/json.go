@@ -40,7 +40,7 @@ func (p *parser) json(text string) {
 	}
 	if isArray {
 		if _, err := d.Token(); err != nil {
-			p.invalid(lines.at(lines.skip(d, 0, jsonSpace)), "", "the JSON array does not end")
+			p.invalid(lines.at(lines.skip(d, 0, jsonSpace)), "", "the JSON array is not closed")
 			return
 		}
 	}
@@ -51,7 +51,7 @@ func (p *parser) json(text string) {
 func (p *parser) refuseMore(d *json.Decoder, lines *lineCounter) {
 	line := lines.at(lines.skip(d, 0, jsonSpace))
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		p.invalid(line, "", "more text behind the end of the JSON list")
+		p.invalid(line, "", "more text after the end of the JSON list")
 	}
 }
 
@@ -101,7 +101,7 @@ func isMap(fields []field) bool {
 func (p *parser) namesAndPasswords(fields []field) {
 	for _, f := range fields {
 		if !f.isString {
-			p.invalid(f.line, f.key, `its value is not a string; a list of objects has a "name" in each`)
+			p.invalid(f.line, f.key, `its value is not a string; in a list of objects each has a "name"`)
 			continue
 		}
 		p.add(f.line, f.key, f.value, nil)

@@ -69,7 +69,7 @@ func (p *parser) refuseDESCrypt() {
 			u.Password, u.Skip = nil, true
 		default:
 			p.invalid(u.Line, u.Name, "this may be a hash by %s, which the registry does not accept; "+
-				"if it is a password, use CSV or JSON; --skip-unsupported leaves such users out", scheme)
+				"if it is a password, use CSV or JSON; --skip-unsupported skips such users", scheme)
 		}
 	}
 	slices.SortStableFunc(p.problems, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })

@@ -194,7 +194,7 @@ func (p *parser) add(line int, name string, password, hash *string) {
 		err = p.setPassword(&u, *password)
 	case !p.options.Generate:
 		// What seems to be the name may be a password, and is not shown.
-		name, err = "", invalid("no password; --generate makes one for a new user")
+		name, err = "", invalid("no password; --generate creates one for a new user")
 	}
 	if err != nil {
 		p.problem(line, name, err)
@@ -244,18 +244,18 @@ func (p *parser) setHash(u *User, value string) error {
 		u.Skip = true
 		return nil
 	case strings.HasPrefix(value, "!"):
-		return invalid("the user is disabled; --skip-unsupported leaves such users out")
+		return invalid("the user is disabled; --skip-unsupported skips such users")
 	case strings.Contains(value, "$$"):
 		return invalid("a hash with each $ doubled, as in a Compose file; write each $ once")
 	case !isWhole && (strings.Contains(value, "$2") || !beginsAsHash(value)):
-		return invalid("the hash is cut or damaged")
+		return invalid("the hash is truncated or damaged")
 	case p.options.SkipUnsupported:
 		u.Skip = true
 		return nil
 	case !isWhole:
 		scheme = "of another scheme"
 	}
-	return invalid("the hash is %s, and the registry accepts only bcrypt; --skip-unsupported leaves such users out", scheme)
+	return invalid("the hash is %s, and the registry accepts only bcrypt; --skip-unsupported skips such users", scheme)
 }
 
 const lostCharacter = "it has U+FFFD, which stands for a character that could not be converted"

@@ -317,18 +317,18 @@ func TestProblemShowsTheUser(t *testing.T) {
 		hash + ":":                            `user [hidden]: invalid password: it is empty`,
 		"elton " + hash + ":x\nelton:":        `user "elton": invalid password: it is empty`,
 		"elton\td0cker:":                      `invalid user name: it contains a control character or a line separator`,
-		"d0cker":                              `invalid entry: no password; --generate makes one for a new user`,
+		"d0cker":                              `invalid entry: no password; --generate creates one for a new user`,
 		"elton;d0cker":                        `invalid entry: no colon; CSV needs a header such as "name,password"`,
-		`{"user":"d0cker","mail":"e@x"}`:      `invalid entry: no password; --generate makes one for a new user`,
+		`{"user":"d0cker","mail":"e@x"}`:      `invalid entry: no password; --generate creates one for a new user`,
 		strings.Repeat("d0cker ", 50) + ":x":  `invalid user name: it is longer than 255 bytes`,
 		"name,password\na,\"x\nb,y\n":         `invalid entry: extraneous or missing " in quoted-field`,
 		`{"name":"elton","password":"d0cker"`: `invalid entry: not valid JSON; the rest of the list was not read`,
 		"elton:x\nelton:y":                    `user "elton": user already exists in the list: also on line 1`,
 		"name;password\na;x;y":                `invalid entry: more columns than the header; put a password with a semicolon in double quotes`,
 		"elton:$2y$21$nqgXJbxWx3BLfgdqva9c2uIJ6shG6Bg8r44Hvx9v3Hq9wiT2Bt0wC": `user "elton": invalid entry: the hash has cost 21, and 20 is the highest supported`,
-		`{"elton":["d0cker"]}`:                    `user "elton": invalid entry: its value is not a string; a list of objects has a "name" in each`,
-		"elton:" + hash[:59]:                      `user "elton": invalid entry: the hash is cut or damaged`,
-		"elton:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=": `user "elton": invalid entry: the hash is sha1, and the registry accepts only bcrypt; --skip-unsupported leaves such users out`,
+		`{"elton":["d0cker"]}`:                    `user "elton": invalid entry: its value is not a string; in a list of objects each has a "name"`,
+		"elton:" + hash[:59]:                      `user "elton": invalid entry: the hash is truncated or damaged`,
+		"elton:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=": `user "elton": invalid entry: the hash is sha1, and the registry accepts only bcrypt; --skip-unsupported skips such users`,
 	} {
 		_, err := Parse(list, Options{})
 		problems := problemsOf(t, err)
