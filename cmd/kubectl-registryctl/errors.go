@@ -8,10 +8,12 @@ import (
 	"net"
 	"net/http"
 	"regexp"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/registryctl/registryctl/internal/cli"
+	"github.com/registryctl/registryctl/internal/crypt"
 )
 
 // A requestError is a request that failed: the server has refused it, or has not
@@ -128,8 +130,28 @@ func (s *secret) explain(ctx context.Context, err error) error {
 	case code == http.StatusConflict:
 		return cli.Fail("use --retry-timeout to try longer", "others kept changing %s for %s; nothing was written", s, s.patience)
 	}
-	return cli.Fail("", "the cluster refused the request: %v", err)
+	return cli.Fail("", "the cluster refused the request: %s", answerOf(err))
 }
+
+// answerOf returns what the server says, without hashes and base64 and not at any
+// length: an admission webhook may repeat the Secret.
+func answerOf(err error) string {
+	words := strings.Fields(err.Error())
+	for i, word := range words {
+		if crypt.HoldsHash(word) || base64Text.MatchString(word) {
+			words[i] = crypt.Hidden
+		}
+	}
+	const most = 300
+	answer := []rune(strings.Join(words, " "))
+	if len(answer) > most {
+		return string(answer[:most]) + "..."
+	}
+	return string(answer)
+}
+
+// base64Text is of more than a word or a name.
+var base64Text = regexp.MustCompile(`[A-Za-z0-9+/]{32}`)
 
 // explainNoAnswer is explain for a request that the API server has not answered.
 func (s *secret) explainNoAnswer(err error) error {
@@ -179,8 +201,8 @@ func (s *secret) forbidden(verb string) error {
 
 // unsure is the error of an edit that may have been made.
 func (s *secret) unsure(err error) error {
-	cause := err.Error() // not wrapped: it may be that of a context
-	return fmt.Errorf("there was no clear answer to the write of %s, %w: %s", s, cli.ErrUnsure, cause)
+	// Not wrapped: it may be that of a context.
+	return fmt.Errorf("there was no clear answer to the write of %s, %w: %s", s, cli.ErrUnsure, answerOf(err))
 }
 
 func (s *secret) immutable() error {

@@ -1,14 +1,18 @@
 package main
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"io"
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
@@ -57,4 +61,23 @@ func TestNoAnswer(t *testing.T) {
 			assert.Contains(t, known.Hint, "--certificate-authority")
 		}
 	}
+}
+
+// What an admission webhook says is repeated without what it may know of the Secret.
+func TestWebhookRepeatsNoSecret(t *testing.T) {
+	const hash = "$2y$04$nqgXJbxWx3BLfgdqva9c2uIJ6shG6Bg8r44Hvx9v3Hq9wiT2Bt0wC"
+	data := base64.StdEncoding.EncodeToString([]byte("elton:" + hash))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", jsonType)
+		w.WriteHeader(http.StatusForbidden)
+		_ = json.NewEncoder(w).Encode(metav1.Status{
+			TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure, Code: http.StatusForbidden,
+			Message: `admission webhook "policy" denied the request: no user elton:` + hash + ` in {"htpasswd":"` + data + `"}` + strings.Repeat(" and so on", 100),
+		})
+	}))
+	defer server.Close()
+	_, err := newSecret(t, server.URL).Update(t.Context(), func(*htpasswd.File) error { return nil })
+	const want = `the cluster refused the request: admission webhook "policy" denied the request: no user [hidden] in [hidden] and so on`
+	require.ErrorContains(t, err, want)
+	assert.Less(t, len(err.Error()), 400)
 }

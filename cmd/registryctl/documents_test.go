@@ -73,3 +73,39 @@ func TestDocumentsNameTests(t *testing.T) {
 		}
 	}
 }
+
+// Whatever the threat model calls impossible is shown by a test or a script.
+func TestThreatModelIsTested(t *testing.T) {
+	named := regexp.MustCompile("`(?:Test|Fuzz)[A-Za-z]+(?:/([a-z_]+))?`")
+	rows := regexp.MustCompile(`(?m)^\| (.+) \| (.+) \| (.+) \|$`).FindAllStringSubmatch(document(t, "SECURITY.md"), -1)
+	require.NotEmpty(t, rows)
+	for _, row := range rows[1:] {
+		for cannot := range strings.SplitSeq(row[3], "; ") {
+			names := named.FindAllStringSubmatch(cannot, -1)
+			assert.NotEmpty(t, names, cannot)
+			for _, m := range names {
+				if m[1] != "" {
+					assert.FileExists(t, filepath.Join(root, "testdata/script", m[1]+".txtar"))
+				}
+			}
+		}
+	}
+}
+
+// No workflow that a pull request starts has a secret, and those that have one wait
+// for a reviewer.
+func TestPullRequestsReachNoSecret(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(root, ".github/workflows/*.yml"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		assert.NotContains(t, string(text), "pull_request_target", file)
+		assert.NotContains(t, string(text), "workflow_run", file)
+		if strings.Contains(string(text), "secrets.") {
+			assert.Contains(t, string(text), "environment: release", file)
+			assert.NotContains(t, string(text), "pull_request", file)
+		}
+	}
+}

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"syscall"
@@ -97,6 +99,34 @@ func TestLinks(t *testing.T) {
 		}
 		assert.Equal(t, before, tree(t, filepath.Dir(link)))
 	})
+}
+
+// A link that another user could have planted is not followed. The hint says how it
+// is accepted.
+func TestLinkOfAStranger(t *testing.T) {
+	const nobody, stranger = 65534, 12345
+	for me, program := range map[string][]string{"root": {testserver.Build(t)}, "nobody": ordinary(t)} {
+		folder := openFolder(t, 0o777)
+		file, link := filepath.Join(folder, "users"), filepath.Join(folder, "htpasswd")
+		require.NoError(t, os.WriteFile(file, []byte(editable), 0o600))
+		require.NoError(t, os.Symlink("users", link))
+		require.NoError(t, os.Lchown(link, stranger, stranger))
+		if me == "nobody" {
+			require.NoError(t, os.Chown(file, nobody, nobody))
+		}
+		for name, args := range edits {
+			o := run(t, slices.Concat(program, args, []string{"-f", link})...)
+			assertFailed(t, o, name)
+			hint := fmt.Sprintf("chown -h %s %s", me, link)
+			assert.NotContains(t, o.stderr, `""`, name)
+			assert.Contains(t, o.stderr, "the symbolic link "+link+" belongs to user 12345, so it is not followed\n  hint: look where it leads, and if that is right, take its ownership: sudo "+hint+"\n", name)
+		}
+		assert.Equal(t, editable, contents(t, file))
+		require.NoError(t, exec.Command("chown", "-h", me, link).Run())
+		o := run(t, slices.Concat(program, edits["add"], []string{"-f", link})...)
+		assert.Zero(t, o.status, o.stderr)
+		assert.Equal(t, edited["add"], contents(t, file))
+	}
 }
 
 // tree is what is in a folder and those in it: each path, with its target if it

@@ -22,11 +22,17 @@ import (
 // everybody but root.
 func ordinary(t *testing.T) (program []string) {
 	t.Helper()
+	return asNobody(t, testserver.Build(t))
+}
+
+// asNobody is a command line that runs a program as an ordinary user.
+func asNobody(t *testing.T, program string) []string {
+	t.Helper()
 	needRoot(t)
 	testserver.Need(t, "setpriv")
 	// The folders that go test makes are root's alone.
-	path := filepath.Join(openFolder(t, 0o755), "registryctl")
-	from, err := os.Open(testserver.Build(t))
+	path := filepath.Join(openFolder(t, 0o755), filepath.Base(program))
+	from, err := os.Open(program)
 	require.NoError(t, err)
 	defer from.Close()
 	to, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o755)
@@ -45,6 +51,20 @@ func openFolder(t *testing.T, mode fs.FileMode) string {
 	t.Cleanup(func() { _ = os.RemoveAll(folder) })
 	require.NoError(t, os.Chmod(folder, mode))
 	return folder
+}
+
+// What others plant does an ordinary user as little harm as it does root.
+func TestAttacksOnAnOrdinaryUser(t *testing.T) {
+	program := ordinary(t)
+	self, err := os.Executable()
+	require.NoError(t, err)
+	argv := append(asNobody(t, self), "-test.v", "-test.run=^(TestPlanted|TestLinks|TestReadOnlyFolder)$")
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Dir = openFolder(t, 0o777)
+	cmd.Env = append(os.Environ(), "TMPDIR="+cmd.Dir, "TEST_REGISTRYCTL="+program[len(program)-1])
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	assert.Contains(t, string(out), "--- PASS: TestPlanted")
 }
 
 // What a user may not do fails, and changes nothing.

@@ -15,10 +15,10 @@ const (
 	NoColon          Kind = "no-colon"                       // a line that is no entry
 	LineTooLong      Kind = "line-too-long"                  // more bytes than the server reads
 	LoneCR           Kind = "lone-cr"                        // a carriage return where a line should end
-	GluedLines       Kind = "glued-lines"                    // an entry behind the hash of another one
+	GluedLines       Kind = "glued-lines"                    // an entry after the hash of another one
 	IgnoredRecord    Kind = "ignored-record"                 // an entry that has no line of its own, and does not count
 	BlankAroundLine  Kind = "blank-around-line"              // whitespace before a name
-	BlankBeforeHash  Kind = "blank-before-hash"              // whitespace behind the colon
+	BlankBeforeHash  Kind = "blank-before-hash"              // whitespace after the colon
 	Backslash        Kind = "backslash-at-line-end"          // one at the end of a line, which Apache httpd joins with the next
 	Unread           Kind = "unread-line"                    // an entry that the line before keeps from being read
 	CommentedUser    Kind = "commented-out-user"             // a user in a comment, whom the server lets in
@@ -30,7 +30,7 @@ const (
 	Twin             Kind = "similar-names"                  // two names that differ in case or Unicode normalisation
 	DockerUser       Kind = "registry-made-user"             // the user that a registry creates if it finds no file
 	Duplicate        Kind = "duplicate-user"                 // a line of a user for whom another line counts
-	EmptyHash        Kind = "empty-hash"                     // a name with nothing behind the colon
+	EmptyHash        Kind = "empty-hash"                     // a name with nothing after the colon
 	UnknownHash      Kind = "unknown-hash"                   // a hash of no known scheme
 	PlainText        Kind = "plain-text"                     // text that is no hash: perhaps the password
 	ShellExpanded    Kind = "shell-expanded"                 // what a shell leaves of a bcrypt hash in double quotes
@@ -46,7 +46,7 @@ const (
 	Prefix2b         Kind = "prefix-2b"                      // $2b$, which Apache httpd leaves to the system
 	Prefix2x         Kind = "prefix-2x"                      // $2x$, which servers compute differently
 	TextAfterHash    Kind = "text-after-hash"                // text that only the registry ignores
-	ThirdField       Kind = "third-field"                    // a field behind the hash
+	ThirdField       Kind = "third-field"                    // a field after the hash
 	LowCost          Kind = "low-cost"                       // a cost below 10
 	HighCost         Kind = "high-cost"                      // a cost above 12
 	NoNewline        Kind = "no-final-newline"               // a last line without a line ending
@@ -105,7 +105,7 @@ var kinds = map[Kind]struct {
 		everywhere(SeverityError, "the server cannot read the first part"), "write the file again, as UTF-8", RemedyNone},
 	BOM: {"a byte order mark before the name", everywhere(SeverityError, "it is read as part of the name"), fixIt, RemedyFix},
 	BOMBeforeComment: {"a byte order mark before a comment",
-		everywhere(SeverityWarning, "the comment is taken for a user"), fixIt, RemedyFix},
+		everywhere(SeverityWarning, "the comment is read as a user"), fixIt, RemedyFix},
 	NoColon: {"no colon in the line", effects{
 		Registry: {SeverityError, "the registry answers 400 to everyone"},
 		Nginx:    {SeverityWarning, "nginx skips it"},
@@ -240,5 +240,5 @@ var kinds = map[Kind]struct {
 	OthersWrite: {"everyone on this machine can write the file",
 		everywhere(SeverityWarning, "they can let themselves in"), "chmod o-w", RemedyMode},
 	OwnerOnly: {"only root can read the file",
-		withCrypt(SeverityError, "the server runs as another user, and lets nobody in"), "chgrp the file to the group of the server, and chmod g+r", RemedyMode},
+		withCrypt(SeverityError, "the server runs as another user and lets nobody in"), "chgrp the file to the group of the server, and chmod g+r", RemedyMode},
 }

@@ -59,22 +59,39 @@ const (
 // process is an edit by another process, which adds the lines.
 func process(t *testing.T, as int, kind, path string, lines ...string) *exec.Cmd {
 	t.Helper()
+	cmd := testProgram(t, as, append([]string{path, "-"}, lines...)...)
+	cmd.Env = append(os.Environ(), "TEST_UPDATE="+kind)
+	return cmd
+}
+
+// testProgram is the program of these tests, run by a user.
+func testProgram(t *testing.T, as int, args ...string) *exec.Cmd {
+	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
-	if as != os.Geteuid() {
-		// The directories that go test makes are root's alone.
-		copied := filepath.Join(openDir(t, 0o755), "test")
-		text, err := os.ReadFile(self)
-		require.NoError(t, err)
-		require.NoError(t, os.WriteFile(copied, text, 0o755))
-		self = copied
+	if as == os.Geteuid() {
+		return exec.Command(self, args...)
 	}
-	cmd := exec.Command(self, append([]string{path, "-"}, lines...)...)
-	cmd.Env = append(os.Environ(), "TEST_UPDATE="+kind)
-	if as != os.Geteuid() {
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(as), Gid: uint32(as), NoSetGroups: false}}
-	}
+	// The directories that go test makes are root's alone.
+	copied := filepath.Join(openDir(t, 0o755), "test")
+	text, err := os.ReadFile(self)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(copied, text, 0o755))
+	cmd := exec.Command(copied, args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(as), Gid: uint32(as), NoSetGroups: false}}
 	return cmd
+}
+
+// What holds for root holds for an ordinary user.
+func TestAsOrdinaryUser(t *testing.T) {
+	needRoot(t)
+	cmd := testProgram(t, nobody, "-test.v")
+	cmd.Dir = openDir(t, 0o777)
+	cmd.Env = append(os.Environ(), "TMPDIR="+cmd.Dir)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	assert.Contains(t, string(out), "--- SKIP: TestAsOrdinaryUser")
+	assert.Contains(t, string(out), "--- PASS: TestLockThatIsDeleted")
 }
 
 func needRoot(t *testing.T) {
@@ -303,6 +320,26 @@ func TestLockThatIsDeleted(t *testing.T) {
 			assert.Subset(t, []string{".file.lock", "file"}, names(t, filepath.Dir(path)))
 		})
 	}
+}
+
+// An edit in place by another name of the file, as through a mount, has another
+// lock file. It waits all the same, as the file itself is locked, too.
+func TestInPlaceByAnotherName(t *testing.T) {
+	path, other := filepath.Join(t.TempDir(), "file"), filepath.Join(t.TempDir(), "file")
+	write(t, path, "old\n")
+	require.NoError(t, os.Link(path, other))
+	_, err := Update(t.Context(), path, Options{InPlace: true}, func(text string) (io.WriterTo, error) {
+		return writerTo(func(w io.Writer) (int64, error) { // under the lock
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			defer cancel()
+			_, err := Update(ctx, other, Options{InPlace: true}, to("new\n"))
+			assert.ErrorIs(t, err, context.DeadlineExceeded)
+			n, err := io.WriteString(w, text+"mine\n")
+			return int64(n), err
+		}), nil
+	})
+	require.NoError(t, err)
+	assert.Equal(t, "old\nmine\n", contents(t, path))
 }
 
 // What dead runs left behind is removed, and nothing else.

@@ -124,8 +124,8 @@ func serverNames() (names []string) {
 
 // unseen says of the servers that do not see every edit what they need.
 var unseen = map[lint.Server]string{
-	lint.Zot:     "zot up to 2.1.20 does not see that the file is replaced: restart it after an edit",
-	lint.Traefik: "Traefik reads the file at its start only: restart it after an edit",
+	lint.Zot:     "zot up to 2.1.20 does not notice that the file was replaced: restart it after an edit",
+	lint.Traefik: "Traefik reads the file only when it starts: restart it after an edit",
 }
 
 // A checkReport is the JSON output: no field may change its name or meaning.

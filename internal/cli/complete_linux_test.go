@@ -112,8 +112,9 @@ func TestCompletionAtATerminal(t *testing.T) {
 				}
 			}()
 			var screen bytes.Buffer
-			await := func(text string) {
+			await := func(text string) string {
 				t.Helper()
+				defer screen.Reset()
 				for end := time.After(20 * time.Second); !strings.Contains(screen.String(), text); {
 					select {
 					case b := <-shown:
@@ -122,7 +123,7 @@ func TestCompletionAtATerminal(t *testing.T) {
 						t.Fatalf("%q is not on the screen:\n%s", text, screen.String())
 					}
 				}
-				screen.Reset()
+				return screen.String()
 			}
 			send := func(text string) {
 				_, err := tty.WriteString(text)
@@ -132,8 +133,9 @@ func TestCompletionAtATerminal(t *testing.T) {
 			send(tt.setUp + "; echo set'up'\n")
 			await("setup\r\n")
 			send("registryctl user remove -f htpasswd x\t\t")
-			await("xenia")
-			send("\x15registryctl check -f x\t\t\t")
+			send("\x01echo offered: \x05 ;\n") // what a person would run
+			assert.NotContains(t, await("\r\noffered: registryctl user remove -f htpasswd xenia"), "PWN")
+			send("registryctl check -f x\t\t\t")
 			await("touch")
 			send("\x15echo do'ne'\n")
 			await("done\r\n")

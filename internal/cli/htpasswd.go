@@ -278,7 +278,10 @@ func apacheHash(ctx context.Context, p *Program, o htpasswdOptions) (h htpasswd.
 	if err != nil {
 		return h, err
 	}
-	return await(ctx, func() (htpasswd.Hash, error) { return htpasswd.HashPassword(password, cost) })
+	return await(ctx, func() (htpasswd.Hash, error) {
+		defer clear(password)
+		return htpasswd.HashPassword(password, cost)
+	})
 }
 
 func removeApache(ctx context.Context, p *Program, o htpasswdOptions) error {

@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -46,6 +49,39 @@ func TestInterruptWhileReading(t *testing.T) {
 			assert.Equal(t, int(exitInterrupted), cmd.ProcessState.ExitCode())
 			assert.Equal(t, "registryctl: interrupted\n", string(said[:n]))
 			assert.NoDirExists(t, filepath.Join(cmd.Dir, "auth"))
+		})
+	}
+}
+
+// So does what waits for somebody to open the other end of a named pipe.
+func TestInterruptWhileOpening(t *testing.T) {
+	for name, args := range map[string][]string{
+		"password": {"user", "add", "elton", "--password-file", "pipe"},
+		"ca-file":  {"user", "verify", "elton", "--registry", "localhost:1", "--ca-file", "pipe", "--password-stdin"},
+		"list":     {"user", "import", "pipe"},
+		"file":     {"user", "list", "-f", "pipe"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cmd := exec.Command(lookProgram(t), args...)
+			cmd.Dir = t.TempDir()
+			require.NoError(t, unix.Mkfifo(filepath.Join(cmd.Dir, "pipe"), 0o600))
+			var said strings.Builder
+			cmd.Stderr = &said
+			require.NoError(t, cmd.Start())
+			t.Cleanup(func() { _ = cmd.Process.Kill() })
+			require.Eventually(t, func() bool {
+				tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/syscall", cmd.Process.Pid))
+				return slices.ContainsFunc(tasks, func(task string) bool { // it waits in open
+					call, _ := os.ReadFile(task)
+					return strings.HasPrefix(string(call), fmt.Sprintf("%d ", unix.SYS_OPENAT))
+				})
+			}, 10*time.Second, time.Millisecond)
+			require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+			ended := time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Kill() })
+			_ = cmd.Wait()
+			ended.Stop()
+			assert.Equal(t, int(exitInterrupted), cmd.ProcessState.ExitCode())
+			assert.Equal(t, "registryctl: interrupted\n", said.String())
 		})
 	}
 }

@@ -226,11 +226,11 @@ func (s *newPassword) save(ctx context.Context, p *Program, t Text, user string,
 		return nil
 	}
 	if err := s.login.Save(ctx, user, c.password); err != nil {
-		return fmt.Errorf("the password of %q was set, but its login was not saved: %w", user, err)
+		return fmt.Errorf("the password of %s was set, but its login was not saved: %w", shown(user), err)
 	}
 	s.saved = true
 	clear(c.password)
-	p.done(t, "saved the login of %q in %s", user, s.login)
+	p.done(t, "saved the login of %s in %s", shown(user), s.login)
 	return nil
 }
 
@@ -368,6 +368,7 @@ func decodeLine(ctx context.Context, r io.Reader) (line []byte, marked bool, err
 		return nil, false, err
 	}
 	text, err := charset.Decode(raw)
+	defer func() { clear(raw); clear(text) }()
 	if err != nil {
 		return nil, false, fail(exitPassword, "", "%w: it is truncated or malformed UTF-16", htpasswd.ErrInvalidPassword)
 	}
@@ -382,7 +383,7 @@ func decodeLine(ctx context.Context, r io.Reader) (line []byte, marked bool, err
 		return nil, false, fail(exitPassword, "pipe in the text: [Net.NetworkCredential]::new('', $secure).Password",
 			"%w: it is the name of a PowerShell object that holds a password", htpasswd.ErrInvalidPassword)
 	}
-	return text, marked, nil
+	return bytes.Clone(text), marked, nil
 }
 
 // powerShellObjects are what PowerShell makes of a secret that is piped into a

@@ -27,16 +27,19 @@ func (p *Program) promptNew(ctx context.Context, t *term.Terminal, user string) 
 			return nil, err
 		}
 		if problem = htpasswd.ValidatePassword(password); problem != nil {
+			clear(password)
 			continue
 		}
 		again, err := promptOnce(ctx, t, fmt.Sprintf("Repeat the password for %s: ", shown(user)))
 		if err != nil {
 			return nil, err
 		}
-		if bytes.Equal(password, again) {
-			clear(again)
+		same := bytes.Equal(password, again)
+		clear(again)
+		if same {
 			return password, nil
 		}
+		clear(password)
 		problem = fail(exitMismatch, "", "the passwords do not match")
 	}
 	return nil, fmt.Errorf("no password after %d attempts: %w", promptAttempts, problem)

@@ -33,6 +33,7 @@ import (
 // Main runs the program with the arguments, its own name first, and returns the
 // exit status. SIGINT and SIGTERM end the context of the command.
 func (p *Program) Main(args []string) int {
+	disableCoreDumps()
 	// A write to a pipe that nobody reads any more is an error like others: one
 	// after the file was changed has to be reported.
 	ignoreBrokenPipe()

@@ -136,7 +136,10 @@ func directoryMode(file fs.FileMode) fs.FileMode {
 // explain adds to an error of the file what a person can do.
 func (s fileStore) explain(err error) error {
 	var known *Error
+	var link *atomicfile.LinkError
 	switch {
+	case errors.As(err, &link):
+		return Fail(takeLink(link.Link), "%w", link)
 	case err == nil || errors.As(err, &known) || errors.Is(err, htpasswd.ErrNotDurable): // the edit is in place
 		return err
 	case isMissing(err):
@@ -157,6 +160,15 @@ func (s fileStore) explain(err error) error {
 		return Fail("mount the directory read-write, or edit the file where it comes from", "%s is on a read-only file system", s.Path)
 	}
 	return err
+}
+
+// takeLink is the hint for a link of another user.
+func takeLink(link string) string {
+	me := currentUser()
+	if me == "" {
+		return "name the file that it should lead to"
+	}
+	return fmt.Sprintf("look where it leads, and if that is right, take its ownership: sudo chown -h %s %s", quote(me), quote(link))
 }
 
 // A missingFile is the error of a file that does not exist, or whose directory

@@ -62,3 +62,12 @@ func isReadOnly(fs.FileInfo) bool { return false }
 func keepWindow() {}
 
 func isOwn(info fs.FileInfo) bool { return int(info.Sys().(*syscall.Stat_t).Uid) == os.Geteuid() }
+
+// disableCoreDumps keeps a password in memory out of a file, should the program crash.
+func disableCoreDumps() {
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_CORE, &limit) == nil {
+		limit.Cur = 0
+		_ = unix.Setrlimit(unix.RLIMIT_CORE, &limit)
+	}
+}

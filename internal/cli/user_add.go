@@ -139,6 +139,7 @@ func userAdd(ctx context.Context, p *Program, o addOptions) error {
 			return p.cannot("add", o.user, o.text, err)
 		}
 		if same {
+			defer clear(c.password)
 			p.say("%s unchanged in %s", shown(o.user), o.text.Name)
 			p.warnOfDisabled(entry)
 			return o.password.save(ctx, p, o.text, o.user, c)

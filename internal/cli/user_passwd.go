@@ -126,7 +126,7 @@ func userPasswd(ctx context.Context, p *Program, o passwdOptions) error {
 	if err != nil {
 		return err
 	}
-	failed := ""
+	failed := cmp.Or(o.users...) // the first
 	_, err = o.text.Update(ctx, func(f *htpasswd.File) error {
 		for _, failed = range o.users {
 			if _, ok := f.Lookup(failed); !ok {

@@ -209,14 +209,19 @@ func (v userVerify) readPassword(ctx context.Context) ([]byte, error) {
 	return password, nil
 }
 
+// compare compares the password, and overwrites it.
 func (v userVerify) compare(ctx context.Context, entry htpasswd.Entry, password []byte) verdict {
 	hash := hashOf(entry)
 	scheme := hash.Scheme()
 	_, disabled := entry.Hash.Disabled()
-	err := interruptible(ctx, func() error { return hash.Verify(password) })
+	blankHint := v.source.blankHint(password)
+	err := interruptible(ctx, func() error {
+		defer clear(password)
+		return hash.Verify(password)
+	})
 	switch {
 	case errors.Is(err, htpasswd.ErrMismatch):
-		return verdict{wrongPassword, fail(exitMismatch, v.source.blankHint(password), "wrong password for %s", shown(v.user))}
+		return verdict{wrongPassword, fail(exitMismatch, blankHint, "wrong password for %s", shown(v.user))}
 	case ctx.Err() != nil:
 		return verdict{err: ctx.Err()}
 	case err != nil:

@@ -82,7 +82,9 @@ func (r *registryFlags) question(cmd *cobra.Command) (*registryQuestion, error) 
 		}
 	}
 	q.client.Timeout, q.client.PlainHTTP, q.wait = time.Duration(r.timeout), r.plainHTTP, time.Duration(r.wait)
-	q.client.Roots, err = registry.Roots(q.client.Address, string(r.caFile))
+	q.client.Roots, err = await(cmd.Context(), func() (*x509.CertPool, error) { // the file may be a pipe
+		return registry.Roots(q.client.Address, string(r.caFile))
+	})
 	switch {
 	case errors.Is(err, registry.ErrNoCertificate):
 		return nil, Fail("openssl x509 -inform der -in "+quote(string(r.caFile))+" -out ca.crt", "cannot use the certificate: %w", err)
@@ -110,7 +112,9 @@ func (v userVerify) askRegistry(ctx context.Context, q *registryQuestion, report
 	if err != nil {
 		return err
 	}
-	if found.err == nil && password != nil {
+	if found.err != nil {
+		clear(password)
+	} else if password != nil {
 		if found = v.compare(ctx, entry, password); ctx.Err() != nil {
 			return ctx.Err()
 		}

@@ -96,8 +96,8 @@ func (t *Terminal) ReadSecret(ctx context.Context, prompt string) ([]byte, error
 }
 
 func readLine(r io.Reader) ([]byte, error) {
-	var line []byte
-	var c [1]byte // no more than the line: the next one is the next call's
+	line := make([]byte, 0, 128) // so that no copy of a password is left behind
+	var c [1]byte                // no more than the line: the next one is the next call's
 	for {
 		if _, err := io.ReadFull(r, c[:]); err != nil {
 			return nil, err
