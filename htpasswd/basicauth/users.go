@@ -1,6 +1,7 @@
 package basicauth
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"fmt"
@@ -35,30 +36,36 @@ func newRule(schemes []htpasswd.Scheme, maxCost int) (rule, error) {
 	return rule{slices.Clone(schemes), orDefault(maxCost, 15)}, nil
 }
 
-// assess returns the hash of the entry, without what follows it on the line, or
-// the reason why nobody can log in by it.
-func (r rule) assess(e htpasswd.Entry) (hash, reason string) {
+// assess returns the hash of the entry, without what follows it on the line, and what
+// it takes to compare it; or the reason why nobody can log in by it.
+func (r rule) assess(e htpasswd.Entry) (hash string, effort crypt.Effort, reason string) {
 	if err := htpasswd.ValidateUser(e.User); err != nil {
-		return "", err.Error()
+		return "", effort, err.Error()
 	}
-	scheme := e.Hash.Scheme()
-	_, disabled := e.Hash.Disabled()
+	effort, size := crypt.Assess(e.Hash.Encoded())
+	isBcrypt := effort.Scheme == crypt.Bcrypt
+	if size > 0 && slices.Contains(r.schemes, htpasswd.Scheme(effort.Scheme)) && !(isBcrypt && effort.Rounds > r.maxCost) {
+		return e.Hash.Encoded()[:size], effort, ""
+	}
+	return "", effort, r.reason(e.Hash)
+}
+
+// reason returns why nobody can log in by the hash.
+func (r rule) reason(h htpasswd.Hash) string {
+	_, disabled := h.Disabled()
+	scheme := h.Scheme()
+	cost, isBcrypt := h.Cost()
 	switch {
 	case disabled:
-		return "", "disabled"
+		return "disabled"
 	case scheme == "":
-		return "", "no hash of a known scheme"
+		return "no hash of a known scheme"
 	case !slices.Contains(r.schemes, scheme):
-		return "", fmt.Sprintf("the scheme %s is not accepted", scheme)
+		return fmt.Sprintf("the scheme %s is not accepted", scheme)
+	case isBcrypt && cost > r.maxCost:
+		return fmt.Sprintf("the bcrypt cost %d is above the limit of %d", cost, r.maxCost)
 	}
-	if cost, ok := e.Hash.Cost(); ok && cost > r.maxCost {
-		return "", fmt.Sprintf("the bcrypt cost %d is above the limit of %d", cost, r.maxCost)
-	}
-	_, size := crypt.Assess(e.Hash.Encoded())
-	if size == 0 {
-		return "", fmt.Sprintf("the %s hash is malformed or too expensive", scheme)
-	}
-	return e.Hash.Encoded()[:size], ""
+	return fmt.Sprintf("the %s hash is malformed or too expensive", scheme)
 }
 
 // A users value holds the users of one text. It is never changed.
@@ -66,7 +73,7 @@ type users struct {
 	sum     [sha256.Size]byte // of the text
 	hashes  map[string]string // of each user who can log in
 	refused []Refusal
-	kinds   []kind // in an order that is the same for every text
+	kinds   []*kind // in an order that is the same for every text
 }
 
 // A kind stands for all hashes that take the same time to compare.
@@ -81,36 +88,51 @@ func newUsers(text []byte, r rule) (*users, error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &users{sum: sha256.Sum256(text), hashes: make(map[string]string)}
+	u := &users{sum: sha256.Sum256(text), hashes: make(map[string]string, bytes.Count(text, []byte("\n")))}
 	refused := make(map[string]Refusal)
+	kinds := make(map[crypt.Effort]*kind)
+	var k *kind // of the user before, which is nearly always that of the next one
+	count := func(effort crypt.Effort, hash string) {
+		if k == nil || k.effort != effort {
+			if k = kinds[effort]; k == nil {
+				k = &kind{effort: effort, hash: hash}
+				kinds[effort] = k
+			}
+		}
+		k.users++
+	}
+	repeated := false
 	for e := range file.All() {
-		hash, reason := r.assess(e)
-		if reason == "" {
-			u.hashes[e.User] = hash
-			delete(refused, e.User)
-		} else {
+		before := len(u.hashes)
+		hash, effort, reason := r.assess(e)
+		if reason != "" {
 			refused[e.User] = Refusal{crypt.Redact(e.User), e.Line, reason}
 			delete(u.hashes, e.User)
+			repeated = repeated || len(u.hashes) < before
+			continue
+		}
+		u.hashes[e.User] = hash
+		delete(refused, e.User)
+		count(effort, hash)
+		repeated = repeated || len(u.hashes) == before
+	}
+	if repeated { // lines that do not count were counted
+		clear(kinds)
+		k = nil
+		for _, hash := range u.hashes {
+			effort, _ := crypt.Assess(hash)
+			count(effort, hash)
 		}
 	}
 	u.refused = slices.SortedFunc(maps.Values(refused), func(a, b Refusal) int { return cmp.Compare(a.Line, b.Line) })
-	u.kinds = kindsOf(u.hashes)
-	return u, nil
-}
-
-func kindsOf(hashes map[string]string) []kind {
-	byEffort := make(map[crypt.Effort]kind)
-	for _, hash := range hashes {
-		effort, _ := crypt.Assess(hash)
-		byEffort[effort] = kind{effort, hash, byEffort[effort].users + 1}
-	}
-	return slices.SortedFunc(maps.Values(byEffort), func(a, b kind) int {
+	u.kinds = slices.SortedFunc(maps.Values(kinds), func(a, b *kind) int {
 		return cmp.Or(
 			cmp.Compare(a.effort.Scheme, b.effort.Scheme),
 			cmp.Compare(a.effort.Rounds, b.effort.Rounds),
 			cmp.Compare(a.effort.Salt, b.effort.Salt),
 		)
 	})
+	return u, nil
 }
 
 // has reports whether these are the users of the text.

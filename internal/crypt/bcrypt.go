@@ -58,7 +58,7 @@ func parseBcrypt(s string) parsed {
 	if !ok {
 		return parsed{}
 	}
-	return parsed{scheme: Bcrypt, size: size, rounds: cost, exact: isExactBcrypt(s[:size])}
+	return parsed{scheme: Bcrypt, size: size, rounds: cost}
 }
 
 // isExactBcrypt reports whether crypt(3) and Apache accept a hash that the registry accepts.

@@ -88,6 +88,9 @@ func Verify(encoded string, password []byte) error {
 // It does not tell which of these programs knows the scheme.
 func IsExact(encoded string) bool {
 	h := parse(encoded)
+	if h.scheme == Bcrypt {
+		h.exact = isExactBcrypt(encoded[:h.size])
+	}
 	return h.exact && h.size == len(encoded)
 }
 
@@ -99,7 +102,7 @@ type parsed struct {
 	salt   int                          // bytes, where each round hashes the salt
 	digest string                       // as the text has it
 	sum    func(password []byte) string // the digest of a password; nil where the scheme is only recognised
-	exact  bool                         // see IsExact
+	exact  bool                         // see IsExact, which asks only then for bcrypt
 }
 
 func parse(s string) parsed {
