@@ -44,7 +44,7 @@ func (r rule) assess(e htpasswd.Entry) (hash string, effort crypt.Effort, reason
 	}
 	effort, size := crypt.Assess(e.Hash.Encoded())
 	isBcrypt := effort.Scheme == crypt.Bcrypt
-	if size > 0 && slices.Contains(r.schemes, htpasswd.Scheme(effort.Scheme)) && !(isBcrypt && effort.Rounds > r.maxCost) {
+	if size > 0 && slices.Contains(r.schemes, htpasswd.Scheme(effort.Scheme)) && (!isBcrypt || effort.Rounds <= r.maxCost) {
 		return e.Hash.Encoded()[:size], effort, ""
 	}
 	return "", effort, r.reason(e.Hash)
