@@ -87,7 +87,7 @@ func (f *File) Rename(from, to string) error {
 	for i, l := range lines {
 		r, _ := record.Parse(l.text)
 		with[i] = l.text[:r.Start] + to + l.text[r.Start+len(from):]
-		if err := checkLine(with[i]); err != nil {
+		if err := record.CheckLine(with[i]); err != nil {
 			return err
 		}
 	}
@@ -123,7 +123,7 @@ func (f *File) editHashes(user string, edit func(hash string) string) error {
 		r, _ := record.Parse(l.text)
 		start := r.Start + len(r.User) + len(":")
 		with[i] = l.text[:start] + edit(r.Hash) + l.text[start+len(r.Hash):]
-		if err := checkLine(with[i]); err != nil {
+		if err := record.CheckLine(with[i]); err != nil {
 			return err
 		}
 	}
@@ -316,5 +316,5 @@ func withHash(line string, h Hash) (string, error) {
 		rest = old[i:]
 	}
 	line = line[:start] + mark + h.Encoded() + rest + line[start+len(r.Hash):]
-	return line, checkLine(line)
+	return line, record.CheckLine(line)
 }

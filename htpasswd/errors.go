@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/registryctl/registryctl/internal/atomicfile"
+	"github.com/registryctl/registryctl/internal/record"
 )
 
 // The errors that a caller may want to tell apart with errors.Is. For a missing
@@ -25,9 +26,9 @@ var (
 
 	// The reasons why the registry refuses a whole file, in a [ParseError]. An edit
 	// that would make a line too long returns ErrLineTooLong itself.
-	ErrNoColon     = errors.New("no colon in the line")
-	ErrLineTooLong = fmt.Errorf("line longer than %d bytes", MaxLineBytes)
-	ErrUTF16       = errors.New("the file is UTF-16, not UTF-8")
+	ErrNoColon     = record.ErrNoColon
+	ErrLineTooLong = record.ErrLineTooLong
+	ErrUTF16       = record.ErrUTF16
 
 	// ErrNotDurable is returned by [FileStore.Update] if the edit is in place, and
 	// every reader sees it, but its directory could not be synced: a power cut may

@@ -53,36 +53,17 @@ func Parse(text []byte) (*File, error) { return parse(string(text)) }
 
 func parse(text string) (*File, error) {
 	f := &File{pieces: []string{text}, parsed: text}
+	line, err := record.Check(text)
+	if err == nil {
+		return f, nil
+	}
+	f.refused = &ParseError{Line: line, Err: err}
 	if order, ok := charset.UTF16Order(text); ok {
-		f.refused = &ParseError{Line: 1, Err: ErrUTF16}
 		if decoded, err := charset.DecodeUTF16([]byte(text), order); err == nil {
 			f.pieces = []string{string(decoded)}
 		}
-		return f, f.refused
 	}
-	n := 0
-	for line := range strings.Lines(text) {
-		n++
-		if err := checkLine(line); err != nil {
-			f.refused = &ParseError{Line: n, Err: err}
-			return f, f.refused
-		}
-	}
-	return f, nil
-}
-
-// checkLine returns why the registry would refuse a file for this line.
-func checkLine(line string) error {
-	if len(strings.TrimSuffix(line, "\n")) > MaxLineBytes {
-		return ErrLineTooLong
-	}
-	if strings.IndexByte(line, ':') >= 0 { // an entry or a comment
-		return nil
-	}
-	if _, kind := record.Parse(line); kind == record.Malformed {
-		return ErrNoColon
-	}
-	return nil
+	return f, f.refused
 }
 
 // All yields the entries in the order of their lines. If a user has several,

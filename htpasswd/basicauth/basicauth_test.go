@@ -266,7 +266,7 @@ func TestDecoysAreDrawnAsTheFileHasThem(t *testing.T) {
 func TestDecoysOfOtherSchemes(t *testing.T) {
 	const sum = "$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5"
 	text := "a:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\nb:$5" + sum + "\nc:$5$rounds=1000" + sum + "\nd:$5$rounds=99999999" + sum + "\ne:{PLAIN}x\n"
-	u, err := newUsers([]byte(text), rule{verifiable, 15})
+	u, err := newUsers(text, rule{verifiable, 15})
 	require.NoError(t, err)
 	share := map[string]int{}
 	for i := range uint64(300) {

@@ -168,14 +168,13 @@ func waitForWriter(ctx context.Context, path string, file fs.FileInfo) (fs.FileI
 // readFile reads the file into next. The users stay as they are on an error, and
 // if the text is the same.
 func (a *Authenticator) readFile(next *snapshot) {
-	read, file, err := atomicfile.ReadToWatch(a.Path)
+	text, file, err := atomicfile.ReadToWatch(a.Path)
 	if err != nil {
 		next.err = err
 		return
 	}
 	next.read = file
-	text := []byte(read)
-	if next.users != nil && next.users.has(text) {
+	if next.users != nil && next.users.text == text {
 		return
 	}
 	users, err := newUsers(text, a.ready().rule)
@@ -219,7 +218,7 @@ func (a *Authenticator) Load(r io.Reader) error {
 	if int64(len(text)) > limit {
 		return errTooLarge
 	}
-	users, err := newUsers(text, s.rule)
+	users, err := newUsers(string(text), s.rule)
 	if err != nil {
 		return err
 	}

@@ -1,16 +1,16 @@
 package basicauth
 
 import (
-	"bytes"
 	"cmp"
-	"crypto/sha256"
 	"fmt"
 	"maps"
 	"math/bits"
 	"slices"
+	"strings"
 
 	"github.com/registryctl/registryctl/htpasswd"
 	"github.com/registryctl/registryctl/internal/crypt"
+	"github.com/registryctl/registryctl/internal/record"
 )
 
 // verifiable are the schemes that an Authenticator can accept.
@@ -36,31 +36,33 @@ func newRule(schemes []htpasswd.Scheme, maxCost int) (rule, error) {
 	return rule{slices.Clone(schemes), orDefault(maxCost, 15)}, nil
 }
 
-// assess returns the hash of the entry, without what follows it on the line, and what
+// assess returns the hash of an entry, without what follows it on the line, and what
 // it takes to compare it; or the reason why nobody can log in by it.
-func (r rule) assess(e htpasswd.Entry) (hash string, effort crypt.Effort, reason string) {
+func (r rule) assess(e record.Record) (hash string, effort crypt.Effort, reason string) {
 	if err := htpasswd.ValidateUser(e.User); err != nil {
 		return "", effort, err.Error()
 	}
-	effort, size := crypt.Assess(e.Hash.Encoded())
-	isBcrypt := effort.Scheme == crypt.Bcrypt
-	if size > 0 && slices.Contains(r.schemes, htpasswd.Scheme(effort.Scheme)) && (!isBcrypt || effort.Rounds <= r.maxCost) {
-		return e.Hash.Encoded()[:size], effort, ""
+	effort, size := crypt.Assess(e.Hash)
+	if size == 0 || !r.accepts(effort) {
+		return "", effort, r.reason(e.Hash)
 	}
-	return "", effort, r.reason(e.Hash)
+	return e.Hash[:size], effort, ""
+}
+
+func (r rule) accepts(e crypt.Effort) bool {
+	return slices.Contains(r.schemes, htpasswd.Scheme(e.Scheme)) && (e.Scheme != crypt.Bcrypt || e.Rounds <= r.maxCost)
 }
 
 // reason returns why nobody can log in by the hash.
-func (r rule) reason(h htpasswd.Hash) string {
-	_, disabled := h.Disabled()
-	scheme := h.Scheme()
-	cost, isBcrypt := h.Cost()
+func (r rule) reason(hash string) string {
+	scheme, _ := crypt.Scan(hash)
+	cost, _, isBcrypt := crypt.ParseBcrypt(hash)
 	switch {
-	case disabled:
+	case strings.HasPrefix(hash, "!"):
 		return "disabled"
 	case scheme == "":
 		return "no hash of a known scheme"
-	case !slices.Contains(r.schemes, scheme):
+	case !slices.Contains(r.schemes, htpasswd.Scheme(scheme)):
 		return fmt.Sprintf("the scheme %s is not accepted", scheme)
 	case isBcrypt && cost > r.maxCost:
 		return fmt.Sprintf("the bcrypt cost %d is above the limit of %d", cost, r.maxCost)
@@ -70,7 +72,7 @@ func (r rule) reason(h htpasswd.Hash) string {
 
 // A users value holds the users of one text. It is never changed.
 type users struct {
-	sum     [sha256.Size]byte // of the text
+	text    string            // that the hashes are parts of
 	hashes  map[string]string // of each user who can log in
 	refused []Refusal
 	kinds   []*kind // in an order that is the same for every text
@@ -83,12 +85,11 @@ type kind struct {
 	users  int    // who have one of them
 }
 
-func newUsers(text []byte, r rule) (*users, error) {
-	file, err := htpasswd.Parse(text)
-	if err != nil {
-		return nil, err
+func newUsers(text string, r rule) (*users, error) {
+	if line, err := record.Check(text); err != nil {
+		return nil, &htpasswd.ParseError{Line: line, Err: err}
 	}
-	u := &users{sum: sha256.Sum256(text), hashes: make(map[string]string, bytes.Count(text, []byte("\n")))}
+	u := &users{text: text, hashes: make(map[string]string, strings.Count(text, "\n"))}
 	refused := make(map[string]Refusal)
 	kinds := make(map[crypt.Effort]*kind)
 	var k *kind // of the user before, which is nearly always that of the next one
@@ -102,11 +103,17 @@ func newUsers(text []byte, r rule) (*users, error) {
 		k.users++
 	}
 	repeated := false
-	for e := range file.All() {
+	line := 0
+	for l := range strings.Lines(text) {
+		line++
+		e, kind := record.Parse(l)
+		if kind != record.Entry {
+			continue
+		}
 		before := len(u.hashes)
 		hash, effort, reason := r.assess(e)
 		if reason != "" {
-			refused[e.User] = Refusal{crypt.Redact(e.User), e.Line, reason}
+			refused[e.User] = Refusal{crypt.Redact(e.User), line, reason}
 			delete(u.hashes, e.User)
 			repeated = repeated || len(u.hashes) < before
 			continue
@@ -134,9 +141,6 @@ func newUsers(text []byte, r rule) (*users, error) {
 	})
 	return u, nil
 }
-
-// has reports whether these are the users of the text.
-func (u *users) has(text []byte) bool { return u.sum == sha256.Sum256(text) }
 
 // decoy returns the hash to compare with for an unknown user, or "" if nobody can
 // log in. It picks each kind as often as the users have it: draw, between 0 and

@@ -23,7 +23,7 @@ func FuzzUsers(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		file, err := htpasswd.Parse(text)
 		r := rule{schemes: verifiable[:1+len(text)%2], maxCost: 10} // bcrypt, or bcrypt and apr1
-		u, newErr := newUsers(text, r)
+		u, newErr := newUsers(string(text), r)
 		require.Equal(t, err, newErr)
 		if err != nil {
 			require.Nil(t, u)
@@ -73,7 +73,7 @@ func TestRefusals(t *testing.T) {
 		"rounds:$5$rounds=99999999$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5\n"
 	r, err := newRule([]htpasswd.Scheme{htpasswd.Bcrypt, "sha256-crypt"}, 0)
 	require.NoError(t, err)
-	u, err := newUsers([]byte(text), r)
+	u, err := newUsers(text, r)
 	require.NoError(t, err)
 	require.Len(t, u.hashes, 2)
 	require.Equal(t, []Refusal{

@@ -4,13 +4,53 @@
 package record
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"unicode"
+
+	"github.com/registryctl/registryctl/internal/charset"
 )
 
 // MaxLineBytes is the longest line that the registry reads, in bytes without
 // the LF.
 const MaxLineBytes = 1<<16 - 1
+
+// The reasons why the registry refuses a whole file.
+var (
+	ErrNoColon     = errors.New("no colon in the line")
+	ErrLineTooLong = fmt.Errorf("line longer than %d bytes", MaxLineBytes)
+	ErrUTF16       = errors.New("the file is UTF-16, not UTF-8")
+)
+
+// Check returns why the registry refuses a text, and for which line, counted from 1.
+// The error is nil if it reads the text.
+func Check(text string) (line int, err error) {
+	if _, isUTF16 := charset.UTF16Order(text); isUTF16 {
+		return 1, ErrUTF16
+	}
+	for l := range strings.Lines(text) {
+		line++
+		if err := CheckLine(l); err != nil {
+			return line, err
+		}
+	}
+	return 0, nil
+}
+
+// CheckLine does the same for one line, with or without its line ending.
+func CheckLine(line string) error {
+	if len(strings.TrimSuffix(line, "\n")) > MaxLineBytes {
+		return ErrLineTooLong
+	}
+	if strings.IndexByte(line, ':') >= 0 { // an entry or a comment
+		return nil
+	}
+	if _, kind := Parse(line); kind == Malformed {
+		return ErrNoColon
+	}
+	return nil
+}
 
 // A Kind says what the registry makes of a line.
 type Kind int
