@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -57,14 +56,14 @@ func startCluster(t *testing.T) *cluster {
 	shared = c // to be stopped, whatever comes
 	c.writeKeys(t)
 
-	store := "http://127.0.0.1:" + freePort(t)
+	store := "http://127.0.0.1:" + testserver.FreePort(t)
 	c.etcd = &server{ready: store + "/health", log: filepath.Join(dir, "etcd.log"), args: []string{
 		"etcd", "--data-dir", filepath.Join(dir, "etcd"), "--unsafe-no-fsync", "--log-level", "error",
 		"--listen-client-urls", store, "--advertise-client-urls", store, "--listen-peer-urls", "http://127.0.0.1:0",
 	}}
 	c.etcd.start(t)
 
-	port := freePort(t)
+	port := testserver.FreePort(t)
 	c.url = "https://127.0.0.1:" + port
 	c.api = &server{ready: c.url + "/readyz", log: filepath.Join(dir, "kube-apiserver.log"), args: []string{
 		"kube-apiserver", "--etcd-servers", store, "--bind-address", "127.0.0.1", "--secure-port", port,
@@ -87,18 +86,6 @@ func stopCluster() {
 		}
 	}
 	_ = os.RemoveAll(shared.dir)
-}
-
-// freePort returns a port that nobody listens on: neither server can be asked
-// which one it has taken.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	require.NoError(t, err)
-	return port
 }
 
 func (c *cluster) writeKeys(t *testing.T) {

@@ -45,7 +45,7 @@ func TestTokensExample(t *testing.T) {
 	}
 	c.kubectl(t, create...)
 	c.kubectl(t, "apply", "-n", namespace, "-f", filepath.Join("..", "..", "testdata", "kubernetes", "tokens.yaml"))
-	port := freePort(t)
+	port := testserver.FreePort(t)
 	settings := strings.NewReplacer("https://registry.example.com", "http://localhost:"+port, ":5001", "127.0.0.1:"+port)
 
 	tokens, volume := c.container(t, namespace, "registry-tokens")

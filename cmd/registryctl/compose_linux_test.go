@@ -9,13 +9,15 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/registryctl/registryctl/internal/testserver"
 )
 
 // TestCompose runs the Compose example as it is, but for the images, which are built
 // here, and the ports.
 func TestCompose(t *testing.T) {
 	e := startEngine(t)
-	registryPort, tokenPort := freePort(t), freePort(t)
+	registryPort, tokenPort := testserver.FreePort(t), testserver.FreePort(t)
 	ours := e.registryctlImage()
 	example, err := os.ReadFile("../../testdata/compose/compose.yaml")
 	require.NoError(t, err)

@@ -35,7 +35,7 @@ func TestSwarm(t *testing.T) {
 	text, _, _ = strings.Cut(text, "\n```\n")
 	before, after, ok := strings.Cut(text, "\n\n")
 	require.True(t, ok)
-	port := freePort(t)
+	port := testserver.FreePort(t)
 	names := strings.NewReplacer("published=5000", "published="+port, "registry:3", e.registryImage())
 	registryctl(t, "user", "add", "elton", "--hash", hash, "-f", filepath.Join(e.dir, "htpasswd"))
 	require.NoError(t, os.Mkdir(filepath.Join(e.dir, "auth"), 0o700))

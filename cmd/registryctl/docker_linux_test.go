@@ -39,7 +39,7 @@ func readmeLines(t *testing.T, language, has string) []string {
 func TestFirstMinute(t *testing.T) {
 	e := startEngine(t)
 	program := testserver.Build(t)
-	port := freePort(t)
+	port := testserver.FreePort(t)
 	address := "localhost:" + port
 	here := strings.NewReplacer("registry:3", e.registryImage(), "--name registry", "--name "+e.name,
 		"-p 5000:5000", "-p 127.0.0.1:"+port+":5000", "localhost:5000", address)
@@ -87,7 +87,7 @@ func TestFirstMinute(t *testing.T) {
 // registry restarts until there is one, whom the service users adds.
 func TestReadmeCompose(t *testing.T) {
 	e := startEngine(t)
-	port := freePort(t)
+	port := testserver.FreePort(t)
 	address := "localhost:" + port
 	example := strings.Join(readmeLines(t, "yaml", "services:"), "\n")
 	assert.Contains(t, example, "docker compose run --rm users add elton")
@@ -118,7 +118,7 @@ func TestReadmeCompose(t *testing.T) {
 func TestReadmeTokens(t *testing.T) {
 	e := startEngine(t)
 	program := testserver.Build(t)
-	port, tokens := freePort(t), freePort(t)
+	port, tokens := testserver.FreePort(t), testserver.FreePort(t)
 	address := "localhost:" + port
 	require.NoError(t, os.Mkdir(filepath.Join(e.dir, "auth"), 0o700))
 	require.NoError(t, os.WriteFile(filepath.Join(e.dir, "auth", "registry.htpasswd"), []byte(editable), 0o600))
@@ -167,7 +167,7 @@ func TestDockerTLS(t *testing.T) {
 	if bridge == "" {
 		bridge = "172.17.0.1"
 	}
-	port := freePort(t)
+	port := testserver.FreePort(t)
 	address := bridge + ":" + port
 	trusted := filepath.Join("/etc/docker/certs.d", address)
 	t.Cleanup(func() { _ = os.RemoveAll(trusted) })
@@ -311,7 +311,7 @@ func TestContainers(t *testing.T) {
 		cmd.Env = append(os.Environ(), "REGISTRY_AUTH_HTPASSWD_PATH=")
 		out, err := cmd.CombinedOutput()
 		require.NoError(t, err, "%s", out)
-		port := freePort(t)
+		port := testserver.FreePort(t)
 		e.removed(e.name)
 		e.ok("docker", "run", "-d", "-p", "127.0.0.1:"+port+":5000", "--name", e.name, "--user", "1000:0", "-v", auth+":/auth:ro",
 			"-e", "REGISTRY_AUTH=htpasswd", "-e", "REGISTRY_AUTH_HTPASSWD_REALM=Registry", "-e", "REGISTRY_AUTH_HTPASSWD_PATH=/auth/registry.htpasswd", registry)

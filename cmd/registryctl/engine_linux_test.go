@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -188,14 +187,6 @@ func (e *engine) awaitRegistry(port string) {
 		_ = resp.Body.Close()
 		return resp.StatusCode == http.StatusUnauthorized
 	}, time.Minute, 100*time.Millisecond)
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
 }
 
 func copyFile(t *testing.T, from, to string) {

@@ -32,6 +32,7 @@ func TestCheck(t *testing.T) {
 		"ASCII behind UTF-16":          {"\xff\xfea\x00:\x00x\x00⏎\x00b:B⏎", []lint.Kind{lint.MixedUTF16, lint.BadName, lint.PlainText, lint.BadName}},
 		"plain text":                   {"a:secret⏎", []lint.Kind{lint.PlainText}},
 		"disabled":                     {"a:!A⏎b:A⏎c:!⏎", nil},
+		"disabled, listed twice":       {"a:A⏎a:!A⏎", []lint.Kind{lint.NoUsers, lint.Duplicate}},
 		"disabled, all of them":        {"a:!A⏎c:!⏎", []lint.Kind{lint.NoUsers}},
 		"a password that begins so":    {"a:!secret⏎", []lint.Kind{lint.UnknownHash}},
 		"glued to one disabled":        {"a:!Ab:B⏎", []lint.Kind{lint.GluedLines}},

@@ -211,7 +211,7 @@ func (c *checker) users(text string) {
 	c.folded = make(map[string]string)
 	entries := reader{server: c.server, rest: text}
 	var read entry
-	listed, disabled := 0, 0
+	disabled, others := false, false
 	for p := range pieces(text) {
 		if c.ended() {
 			return
@@ -222,27 +222,29 @@ func (c *checker) users(text string) {
 		if !p.isListed() {
 			continue
 		}
-		listed++
 		switch line, ok := effective[p.name]; {
 		case ok && line == p.line && p.hidden == "":
 			for more := true; read.line < line && more; {
 				read, more = entries.next()
 			}
 			if isDisabled(read.hash) {
-				disabled++
+				disabled = true
 				continue
 			}
+			others = true
 			c.name(p, effective)
 			c.hash(p.at(), read.hash)
 		case ok && p.hidden != "":
+			others = true
 			c.add(IgnoredRecord, p.at())
 		case ok:
 			c.add(Duplicate, p.at(), line)
 		default:
+			others = true
 			c.add(p.whyNot(c.server), p.at())
 		}
 	}
-	if disabled > 0 && disabled == listed {
+	if disabled && !others {
 		c.add(NoUsers, place{}, " who are not disabled")
 	}
 }

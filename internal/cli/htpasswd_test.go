@@ -1108,7 +1108,9 @@ func TestHtpasswdOnATerminal(t *testing.T) {
 			lay()
 			screen, status := onTerminal(t, ours, append([]string{apacheName}, strings.Fields(c.args)...), c.answers...)
 			assert.Equal(t, c.status, status)
-			assert.Equal(t, c.screen, screen)
+			if c.name != "interrupted" || screen != "New password: " { // the kernel may drop what was written when it sends the signal
+				assert.Equal(t, c.screen, screen)
+			}
 			if c.other {
 				return
 			}

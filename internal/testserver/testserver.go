@@ -4,6 +4,8 @@ package testserver
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -89,4 +91,18 @@ func Build(t testing.TB) string {
 	path, err := build()
 	require.NoError(t, err)
 	return path
+}
+
+// FreePort returns a port of the loopback interface that nobody listens on, for a
+// server that cannot be asked which one it has taken. It is none that the system gives
+// to others meanwhile: those begin at 32768.
+func FreePort(t testing.TB) string {
+	t.Helper()
+	for {
+		port := fmt.Sprint(20000 + rand.IntN(12000))
+		if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+			require.NoError(t, l.Close())
+			return port
+		}
+	}
 }
