@@ -45,6 +45,7 @@ Exit statuses:
 `
 
 func init() {
+	cobra.MousetrapHelpText = ""       // a call from Explorer, Win+R or a shortcut is one like others
 	cobra.EnableCommandSorting = false // "user" comes first
 	cobra.AddTemplateFunc("join", func(words []string) string { return strings.Join(words, ", ") })
 	cobra.AddTemplateFunc("indent", func(text string) string { return "  " + strings.ReplaceAll(text, "\n", "\n  ") })

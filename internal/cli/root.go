@@ -63,7 +63,6 @@ func (p *Program) Commands() *cobra.Command {
 }
 
 func (p *Program) newRoot() *cobra.Command {
-	cobra.MousetrapHelpText = "" // a call from Explorer, Win+R or a shortcut is one like others
 	root := &cobra.Command{
 		Use:               strings.ReplaceAll(p.Name, " ", "-"),
 		Short:             p.Short,
