@@ -64,43 +64,38 @@ func (o *disableOptions) register(cmd *cobra.Command, p *Program, run func(conte
 }
 
 func userDisable(ctx context.Context, p *Program, o disableOptions) error {
-	failed := ""
-	_, err := o.text.Update(ctx, func(f *htpasswd.File) error {
-		for _, failed = range o.users {
-			if err := f.Disable(failed); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if !made(err) {
-		return p.cannot("disable", failed, o.text, err)
-	}
-	for _, user := range o.users {
-		p.done(o.text, "disabled %s in %s", shown(user), o.text.Name)
-	}
-	return err
+	return editEach(ctx, p, o, "disable", (*htpasswd.File).Disable)
 }
 
 func userEnable(ctx context.Context, p *Program, o disableOptions) error {
+	return editEach(ctx, p, o, "enable", func(f *htpasswd.File, user string) error {
+		if err := f.Enable(user); err != nil {
+			return err
+		}
+		// Some servers take an empty hash for an empty password.
+		if e, _ := f.Lookup(user); e.Hash.Scheme() == "" {
+			return fail(exitFormat, p.userCommand("passwd", user), "the hash on line %d of %s is of an unknown scheme", e.Line, o.text.Name)
+		}
+		return nil
+	})
+}
+
+// editEach makes the edit for each of the users, or for none, and says so.
+func editEach(ctx context.Context, p *Program, o disableOptions, action string, edit func(f *htpasswd.File, user string) error) error {
 	failed := ""
 	_, err := o.text.Update(ctx, func(f *htpasswd.File) error {
 		for _, failed = range o.users {
-			if err := f.Enable(failed); err != nil {
+			if err := edit(f, failed); err != nil {
 				return err
-			}
-			// Some servers take an empty hash for an empty password.
-			if e, _ := f.Lookup(failed); e.Hash.Scheme() == "" {
-				return fail(exitFormat, p.userCommand("passwd", failed), "the hash on line %d of %s is of an unknown scheme", e.Line, o.text.Name)
 			}
 		}
 		return nil
 	})
 	if !made(err) {
-		return p.cannot("enable", failed, o.text, err)
+		return p.cannot(action, failed, o.text, err)
 	}
 	for _, user := range o.users {
-		p.done(o.text, "enabled %s in %s", shown(user), o.text.Name)
+		p.done(o.text, "%sd %s in %s", action, shown(user), o.text.Name)
 	}
 	return err
 }
