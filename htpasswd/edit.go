@@ -100,13 +100,13 @@ func (f *File) Rename(from, to string) error {
 // password, and [File.Set] and [File.Apply] keep the "!". The error is
 // [ErrUserNotFound], [ErrLineTooLong] or the [*ParseError] of the File.
 func (f *File) Disable(user string) error {
-	return f.editHashes(user, func(hash string) string { return disabledMark + strings.TrimPrefix(hash, disabledMark) })
+	return f.editHashes(user, func(hash string) string { return record.DisabledMark + strings.TrimPrefix(hash, record.DisabledMark) })
 }
 
 // Enable undoes [File.Disable], or the same edit made by hand: the user can log in
 // again with the same password as before. The error is that of Disable.
 func (f *File) Enable(user string) error {
-	return f.editHashes(user, func(hash string) string { return strings.TrimPrefix(hash, disabledMark) })
+	return f.editHashes(user, func(hash string) string { return strings.TrimPrefix(hash, record.DisabledMark) })
 }
 
 // editHashes edits what stands behind the colon in every line of a user.
@@ -306,8 +306,8 @@ func withHash(line string, h Hash) (string, error) {
 	// A CR may be the line ending of another program, before somebody else's entry.
 	old := strings.TrimLeftFunc(r.Hash, func(c rune) bool { return unicode.IsSpace(c) && c != '\r' })
 	mark := ""
-	if after, disabled := strings.CutPrefix(old, disabledMark); disabled {
-		mark, old = disabledMark, after
+	if after, disabled := strings.CutPrefix(old, record.DisabledMark); disabled {
+		mark, old = record.DisabledMark, after
 	}
 	rest := ""
 	if _, n := crypt.Scan(old); n > 0 {

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/registryctl/registryctl/internal/crypt"
+	"github.com/registryctl/registryctl/internal/record"
 )
 
 // Limits of the cost of bcrypt: the base-2 logarithm of its rounds, so that each
@@ -24,11 +25,6 @@ const (
 // A Scheme names a way to hash passwords, such as "bcrypt" or "apr1". It is
 // empty for a text that is no hash of a known scheme.
 type Scheme string
-
-// disabledMark stands before the hash of a disabled user. No scheme begins with it,
-// so that every server refuses every password. A "#" before the name would not do:
-// zot knows no comments.
-const disabledMark = "!"
 
 // Bcrypt is the only scheme that the registry accepts, and the one that this
 // package writes. The others are only verified.
@@ -88,7 +84,7 @@ func newHash(text string) Hash { return Hash{text: &text} }
 // false if the Hash is not that of a disabled user. The Hash of a disabled user has no
 // scheme and matches no password.
 func (h Hash) Disabled() (before Hash, ok bool) {
-	text, ok := strings.CutPrefix(h.Encoded(), disabledMark)
+	text, ok := strings.CutPrefix(h.Encoded(), record.DisabledMark)
 	if !ok {
 		return Hash{}, false
 	}

@@ -58,7 +58,7 @@ func (r rule) reason(hash string) string {
 	scheme, _ := crypt.Scan(hash)
 	cost, _, isBcrypt := crypt.ParseBcrypt(hash)
 	switch {
-	case strings.HasPrefix(hash, "!"):
+	case strings.HasPrefix(hash, record.DisabledMark):
 		return "disabled"
 	case scheme == "":
 		return "no hash of a known scheme"

@@ -8,6 +8,7 @@ import (
 
 	"github.com/registryctl/registryctl/htpasswd"
 	"github.com/registryctl/registryctl/internal/crypt"
+	"github.com/registryctl/registryctl/internal/record"
 )
 
 // Problem returns why a server does not let a user in with this entry, whatever the
@@ -72,12 +73,10 @@ func (c *checker) hash(at place, hash string) {
 // isDisabled reports whether a hash is that of a disabled user: with a mark before
 // it, or the mark alone. No server accepts it.
 func isDisabled(hash string) bool {
-	before, ok := strings.CutPrefix(hash, disabledMark)
+	before, ok := strings.CutPrefix(hash, record.DisabledMark)
 	scheme, _ := crypt.Scan(before)
 	return ok && (until(before, ":") == "" || scheme != "")
 }
-
-const disabledMark = "!"
 
 // slowCost is the highest cost at which a push is still quick: each of its
 // dozens of requests pays for one hash.

@@ -107,8 +107,8 @@ func (p piece) gluedAt() int {
 	}
 	start := strings.IndexByte(p.text, ':') + 1
 	start += len(p.text[start:]) - len(strings.TrimLeftFunc(p.text[start:], unicode.IsSpace))
-	if strings.HasPrefix(p.text[start:], disabledMark) {
-		start += len(disabledMark)
+	if strings.HasPrefix(p.text[start:], record.DisabledMark) {
+		start += len(record.DisabledMark)
 	}
 	if _, n := crypt.Scan(p.text[start:]); n > 0 && isGlued(p.text[start+n:]) {
 		return start + n

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/registryctl/registryctl/htpasswd"
+	"github.com/registryctl/registryctl/internal/record"
 )
 
 // exportOptions are the flags of "user export".
@@ -100,7 +101,7 @@ func exportAs(o exportOptions, entries []htpasswd.Entry) []byte {
 	for i, e := range entries {
 		hashes[i] = hashOf(e).Encoded()
 		if _, disabled := e.Hash.Disabled(); disabled {
-			hashes[i] = "!" + hashes[i]
+			hashes[i] = record.DisabledMark + hashes[i]
 		}
 		lines[i] = e.User + ":" + hashes[i]
 	}

@@ -52,6 +52,11 @@ func CheckLine(line string) error {
 	return nil
 }
 
+// DisabledMark stands before the hash of a disabled user. No scheme begins with it,
+// so that every server refuses every password. A "#" before the name would not do:
+// zot knows no comments.
+const DisabledMark = "!"
+
 // A Kind says what the registry makes of a line.
 type Kind int
 

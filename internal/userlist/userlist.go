@@ -11,6 +11,7 @@ import (
 	"github.com/registryctl/registryctl/htpasswd"
 	"github.com/registryctl/registryctl/internal/charset"
 	"github.com/registryctl/registryctl/internal/crypt"
+	"github.com/registryctl/registryctl/internal/record"
 )
 
 // A Format is the format of a list.
@@ -240,10 +241,10 @@ func (p *parser) setHash(u *User, value string) error {
 	scheme, n := crypt.Scan(value)
 	isWhole := scheme != "" && n == len(value)
 	switch {
-	case strings.HasPrefix(value, "!") && p.options.SkipUnsupported:
+	case strings.HasPrefix(value, record.DisabledMark) && p.options.SkipUnsupported:
 		u.Skip = true
 		return nil
-	case strings.HasPrefix(value, "!"):
+	case strings.HasPrefix(value, record.DisabledMark):
 		return invalid("the user is disabled; --skip-unsupported skips such users")
 	case strings.Contains(value, "$$"):
 		return invalid("a hash with each $ doubled, as in a Compose file; write each $ once")
