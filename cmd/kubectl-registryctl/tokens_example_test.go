@@ -3,13 +3,11 @@ package main
 import (
 	"encoding/base64"
 	"encoding/json"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -142,12 +140,6 @@ func startServe(t *testing.T, cmd *exec.Cmd, dir string) (stop func()) {
 	require.NoError(t, err)
 	_, realm, _ := strings.Cut(string(settings[:n]), "REALM=")
 	realm, _, _ = strings.Cut(realm, "\n")
-	require.Eventually(t, func() bool {
-		resp, err := http.Get(strings.TrimSuffix(realm, "token") + "healthz")
-		if err == nil {
-			resp.Body.Close()
-		}
-		return err == nil && resp.StatusCode == http.StatusOK
-	}, 10*time.Second, 10*time.Millisecond)
+	testserver.AwaitOK(t, strings.TrimSuffix(realm, "token")+"healthz")
 	return stop
 }

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"encoding/base64"
 	"fmt"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,7 +13,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -138,12 +136,6 @@ func startServe(t *testing.T, l lab, args ...string) *serving {
 	}
 	require.Len(t, s.settings, 5, s.log())
 	realm := strings.TrimPrefix(s.settings[1], "REGISTRY_AUTH_TOKEN_REALM=")
-	require.Eventually(t, func() bool {
-		resp, err := http.Get(strings.TrimSuffix(realm, "token") + "healthz")
-		if err == nil {
-			resp.Body.Close()
-		}
-		return err == nil && resp.StatusCode == http.StatusOK
-	}, 10*time.Second, 10*time.Millisecond)
+	testserver.AwaitOK(t, strings.TrimSuffix(realm, "token")+"healthz")
 	return s
 }
