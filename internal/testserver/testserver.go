@@ -115,7 +115,7 @@ func AwaitOK(t testing.TB, url string) {
 	require.Eventually(t, func() bool {
 		resp, err := http.Get(url)
 		if err == nil {
-			resp.Body.Close()
+			_ = resp.Body.Close()
 		}
 		return err == nil && resp.StatusCode == http.StatusOK
 	}, 10*time.Second, 10*time.Millisecond)
