@@ -253,11 +253,14 @@ func readOrEmpty(ctx context.Context, s Store) (f *htpasswd.File, missing bool, 
 	return f, false, err
 }
 
-// keep is an edit that changes nothing: a filter still writes its text, a manifest
-// is printed, and a file gets its --mode.
-func (t Text) keep(ctx context.Context) error {
-	_, err := t.Update(ctx, func(*htpasswd.File) error { return nil })
-	return err
+// isMissing reports whether an edit has to create the text.
+func (t Text) isMissing(ctx context.Context) (bool, error) {
+	if t.File != "" {
+		_, err := os.Stat(t.File)
+		return isMissing(err), nil // another error is for the edit to tell
+	}
+	_, missing, err := readOrEmpty(ctx, t)
+	return missing, err
 }
 
 // openFile opens a file to read. Windows would open a directory as well, and then

@@ -115,46 +115,25 @@ func userAdd(ctx context.Context, p *Program, o addOptions) error {
 	if err := htpasswd.ValidateUser(o.user); err != nil {
 		return p.cannot("add", o.user, o.text, err)
 	}
-	// Read first: who is there already is known before a password is asked for.
-	f, missing, err := readOrEmpty(ctx, o.text)
-	if err != nil {
-		return p.cannot("add", o.user, o.text, err)
-	}
-	entry, exists := f.Lookup(o.user)
-	if exists && !o.update {
-		return userExists(p, o)
-	}
-	c, err := o.password.read(ctx, p, o.user)
+	n, err := newUserHash(ctx, p, o)
 	if err != nil {
 		return err
 	}
-	current := hashOf(entry)
-	cost := o.password.cost.of(current)
-	if exists {
-		same, err := isCurrent(ctx, c, current, cost)
-		if err == nil && same {
-			err = o.text.keep(ctx)
-		}
-		if err != nil {
-			return p.cannot("add", o.user, o.text, err)
-		}
-		if same {
-			defer clear(c.password)
-			p.say("%s unchanged in %s", shown(o.user), o.text.Name)
-			p.warnOfDisabled(entry)
-			return o.password.save(ctx, p, o.text, o.user, c)
-		}
-	}
-	hash, err := o.password.encode(ctx, p, c, cost)
-	if err != nil {
-		return err
-	}
+	defer clear(n.credential.password)
+	var entry htpasswd.Entry
+	var exists, same bool
+	var warnings []string
 	_, err = o.text.Update(ctx, func(f *htpasswd.File) error {
-		_, exists = f.Lookup(o.user)
-		if o.update {
-			return f.Set(o.user, hash)
+		entry, exists = f.Lookup(o.user)
+		same = exists && o.update && hashOf(entry).Equal(n.hash)
+		warnings = warningsOfOthers(p, f, o.user)
+		switch {
+		case same:
+			return nil
+		case o.update:
+			return f.Set(o.user, n.hash)
 		}
-		return f.Add(o.user, hash)
+		return f.Add(o.user, n.hash)
 	})
 	switch {
 	case errors.Is(err, htpasswd.ErrUserExists):
@@ -166,24 +145,81 @@ func userAdd(ctx context.Context, p *Program, o addOptions) error {
 		}
 		err = p.cannot(action, o.user, o.text, err)
 		if o.password.generate {
-			return p.revealUnsure(err, func() error { return reveal(p, o, c) })
+			return p.revealUnsure(err, func() error { return reveal(p, o, n.credential) })
 		}
 		return err
 	case !made(err):
 		return p.cannot("add", o.user, o.text, err)
 	}
-	if missing {
+	if n.missing {
 		p.done(o.text, "created %s", o.text.Name)
 	}
-	if exists {
+	switch {
+	case same:
+		p.say("%s unchanged in %s", shown(o.user), o.text.Name)
+	case exists:
 		p.done(o.text, "set the password of %s in %s", shown(o.user), o.text.Name)
-		p.warnOfDisabled(entry)
-	} else {
+	default:
 		p.done(o.text, "added %s to %s", shown(o.user), o.text.Name)
 	}
-	warnAfterAdd(p, f, o)
-	saveErr := o.password.save(ctx, p, o.text, o.user, c)
-	return cmp.Or(saveErr, reveal(p, o, c), err)
+	p.warnOfDisabled(entry)
+	if !same {
+		for _, warning := range warnings {
+			p.warn("%s", warning)
+		}
+		if o.text.Warning != "" && o.text.DryRun == DryRunNone {
+			p.warn("%s", o.text.Warning)
+		}
+	}
+	saveErr := o.password.save(ctx, p, o.text, o.user, n.credential)
+	return cmp.Or(saveErr, reveal(p, o, n.credential), err)
+}
+
+// A newHash is what a user is given.
+type newHash struct {
+	hash       htpasswd.Hash
+	credential credential
+	missing    bool // the text does not exist yet
+}
+
+// newUserHash returns the hash for the user: the one in the file if the password and
+// the cost are the same.
+func newUserHash(ctx context.Context, p *Program, o addOptions) (n newHash, err error) {
+	if o.password.hash != "" {
+		if n.credential, err = o.password.read(ctx, p, o.user); err != nil {
+			return n, err
+		}
+		if n.missing, err = o.text.isMissing(ctx); err != nil {
+			return n, p.cannot("add", o.user, o.text, err)
+		}
+		n.hash, err = o.password.encode(ctx, p, n.credential, 0)
+		return n, err
+	}
+	// Read first: who is there already is known before a password is asked for.
+	f, missing, err := readOrEmpty(ctx, o.text)
+	if err != nil {
+		return n, p.cannot("add", o.user, o.text, err)
+	}
+	n.missing = missing
+	entry, exists := f.Lookup(o.user)
+	if exists && !o.update {
+		return n, userExists(p, o)
+	}
+	if n.credential, err = o.password.read(ctx, p, o.user); err != nil {
+		return n, err
+	}
+	current := hashOf(entry)
+	cost := o.password.cost.of(current)
+	same, err := isCurrent(ctx, n.credential, current, cost)
+	switch {
+	case err != nil:
+		err = p.cannot("add", o.user, o.text, err)
+	case same:
+		n.hash = current
+	default:
+		n.hash, err = o.password.encode(ctx, p, n.credential, cost)
+	}
+	return n, err
 }
 
 // userExists is the error of a name that is taken.
@@ -195,33 +231,27 @@ func userExists(p *Program, o addOptions) error {
 	return fail(exitName, hint, "cannot add %s: already in %s", shown(o.user), o.text.Name)
 }
 
-// warnAfterAdd warns of what a person who adds a user should know of the others.
-func warnAfterAdd(p *Program, before *htpasswd.File, o addOptions) {
-	if other, found := twin(before, o.user); found {
-		p.warn("%s differs from %s only in case or Unicode normalisation", shown(o.user), shown(other))
+// warningsOfOthers are what a person who adds a user should know of the others.
+func warningsOfOthers(p *Program, before *htpasswd.File, user string) (warnings []string) {
+	if other, found := twin(before, user); found {
+		warnings = append(warnings, fmt.Sprintf("%s differs from %s only in case or Unicode normalisation", shown(user), shown(other)))
 	}
 	const made = "docker" // by a registry that has found no file
-	entry, found := before.Lookup(made)
+	alone := false
 	for e := range before.All() {
-		if e.User != made {
-			found = false
+		cost, _ := e.Hash.Cost()
+		if alone = e.User == made && cost == htpasswd.DefaultCost; !alone {
 			break
 		}
 	}
-	if cost, _ := entry.Hash.Cost(); found && cost == htpasswd.DefaultCost {
-		p.warn("the registry may have created the user %q, whose password is in its log: %s", made, p.userCommand("remove", made))
+	if alone {
+		warnings = append(warnings, fmt.Sprintf("the registry may have created the user %q, whose password is in its log: %s", made, p.userCommand("remove", made)))
 	}
-	if o.text.Warning != "" && o.text.DryRun == DryRunNone {
-		p.warn("%s", o.text.Warning)
-	}
+	return warnings
 }
 
-// isCurrent reports whether the hash in the file already says what is to be set:
-// the same hash, or one of the same password and cost.
+// isCurrent reports whether a hash is of this password and cost.
 func isCurrent(ctx context.Context, c credential, h htpasswd.Hash, cost int) (bool, error) {
-	if c.isHash {
-		return c.hash.Equal(h), nil
-	}
 	if is, ok := h.Cost(); !ok || is != cost {
 		return false, nil
 	}
