@@ -260,12 +260,8 @@ func (f *File) append(added []Change) {
 	}
 	ending := f.lineEnding()
 	f.endLastLine(ending)
-	size := 0
-	for _, c := range added {
-		size += len(c.User) + len(":") + len(c.Hash.Encoded()) + len(ending)
-	}
 	var lines strings.Builder
-	lines.Grow(size)
+	lines.Grow(len(added) * 100) // enough for most
 	for _, c := range added {
 		lines.WriteString(c.User)
 		lines.WriteByte(':')

@@ -142,6 +142,9 @@ func (h Hash) line() string {
 	return *h.text
 }
 
+// IsZero reports whether h is the zero Hash.
+func (h Hash) IsZero() bool { return h.text == nil }
+
 // Equal reports whether both are the same text.
 func (h Hash) Equal(other Hash) bool { return h.Encoded() == other.Encoded() }
 

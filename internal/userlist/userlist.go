@@ -54,7 +54,7 @@ func (l List) Index(name string) (i int, ok bool) {
 }
 
 // HasHash reports whether the entry has a hash instead of a password.
-func (u User) HasHash() bool { return u.Hash.Encoded() != "" }
+func (u User) HasHash() bool { return !u.Hash.IsZero() }
 
 // ErrInvalidEntry is the reason for an entry that cannot be read, or whose hash
 // the registry does not accept. The other reasons are [htpasswd.ErrInvalidUser],
