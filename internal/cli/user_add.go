@@ -124,16 +124,15 @@ func userAdd(ctx context.Context, p *Program, o addOptions) error {
 	var exists, same bool
 	var warnings []string
 	_, err = o.text.Update(ctx, func(f *htpasswd.File) error {
-		entry, exists = f.Lookup(o.user)
-		same = exists && o.update && hashOf(entry).Equal(n.hash)
 		warnings = warningsOfOthers(p, f, o.user)
-		switch {
-		case same:
-			return nil
-		case o.update:
-			return f.Set(o.user, n.hash)
+		if !o.update {
+			return f.Add(o.user, n.hash)
 		}
-		return f.Add(o.user, n.hash)
+		entry, exists = f.Lookup(o.user)
+		if same = exists && hashOf(entry).Equal(n.hash); same {
+			return nil
+		}
+		return f.Set(o.user, n.hash)
 	})
 	switch {
 	case errors.Is(err, htpasswd.ErrUserExists):
