@@ -246,7 +246,7 @@ func verifyRegistries(t *testing.T) (outputs []json.RawMessage) {
 	tls.StartTLS()
 	ask(tls.URL)
 	certificate := create(t, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: tls.Certificate().Raw})))
-	ask(tls.URL, "--ca-cert", certificate)
+	ask(tls.URL, "--ca-file", certificate)
 
 	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 	t.Cleanup(silent.Close)

@@ -30,15 +30,8 @@ func (r *registryFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&r.address, "registry", "", "ask the registry at `HOST[:PORT]` or a URL")
 	r.timeout = Duration(10 * time.Second)
-	for _, name := range []string{"ca-file", "ca-cert"} {
-		flags.Var(&r.caFile, name, "with --registry: trust the certificates in `FILE` too")
-	}
-	for _, name := range []string{"plain-http", "insecure-http"} {
-		flags.BoolVar(&r.plainHTTP, name, false, "with --registry: send the password over plain http")
-	}
-	for _, old := range []string{"ca-cert", "insecure-http"} {
-		flags.Lookup(old).Hidden = true
-	}
+	flags.Var(&r.caFile, "ca-file", "with --registry: trust the certificates in `FILE` too")
+	flags.BoolVar(&r.plainHTTP, "plain-http", false, "with --registry: send the password over plain http")
 	flags.Var(&r.timeout, "timeout", "with --registry: `TIME` to wait for each answer")
 	flags.Var(&r.wait, "wait", "with --registry: `TIME` to ask again while it refuses")
 	flags.StringVar(&r.can, "can", "", "with --registry: check that `ACTION:REPO` is allowed, too")
@@ -59,7 +52,7 @@ type registryQuestion struct {
 func (r *registryFlags) question(cmd *cobra.Command) (*registryQuestion, error) {
 	flags := cmd.Flags()
 	if !flags.Changed("registry") {
-		for _, name := range []string{"ca-file", "ca-cert", "plain-http", "insecure-http", "timeout", "wait", "can"} {
+		for _, name := range []string{"ca-file", "plain-http", "timeout", "wait", "can"} {
 			if flags.Changed(name) {
 				return nil, Misuse("", "--%s needs --registry", name)
 			}
