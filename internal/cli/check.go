@@ -144,25 +144,25 @@ func check(ctx context.Context, p *Program, o checkOptions) error {
 	if f == nil {
 		return fmt.Errorf("cannot check the file: %w", err)
 	}
-	text := f.Bytes()
 	var editErr error
 	if o.fix {
-		_, editErr = o.text.Update(ctx, func(f *htpasswd.File) error {
-			fixed, changes, err := lint.Fix(ctx, f.Bytes())
+		_, editErr = o.text.Update(ctx, func(now *htpasswd.File) error {
+			fixed, changes, err := lint.Fix(ctx, now.Bytes())
 			if err != nil {
 				return notFixed(err)
 			}
-			if err := f.Reset(fixed); err != nil {
+			if err := now.Reset(fixed); err != nil {
 				return notFixed(err)
 			}
 			report.Changes = append(report.Changes[:0], changes...)
-			text = fixed // what is there now, whoever has edited it since it was read
+			f = now // whoever has edited it since it was read
 			return nil
 		})
 		if !made(editErr) && !errors.As(editErr, new(unfixable)) {
 			return fmt.Errorf("cannot fix the file: %w", editErr)
 		}
 	}
+	text := f.Bytes()
 	for _, name := range o.servers {
 		findings, err := findingsOf(ctx, p, o.text, text, lint.Server(name))
 		if err != nil {
@@ -170,10 +170,8 @@ func check(ctx context.Context, p *Program, o checkOptions) error {
 		}
 		report.Findings = append(report.Findings, findings...)
 	}
-	if users, _ := htpasswd.Parse(text); users != nil {
-		report.Grants = findingsOfGrants(p, o.access, o.text, users)
-		report.disabled = len(disabledUsers(users))
-	}
+	report.Grants = findingsOfGrants(p, o.access, o.text, f)
+	report.disabled = len(disabledUsers(f))
 	if err := o.write(p, report); err != nil {
 		return err
 	}
