@@ -130,7 +130,7 @@ func userAdd(ctx context.Context, p *Program, o addOptions) error {
 		}
 		entry, exists = f.Lookup(o.user)
 		if same = exists && hashOf(entry).Equal(n.hash); same {
-			return nil
+			return f.Apply(nil) // nothing is changed, but a file that the registry refuses is an error
 		}
 		return f.Set(o.user, n.hash)
 	})
