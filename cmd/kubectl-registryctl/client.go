@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -15,6 +16,7 @@ import (
 const (
 	jsonType     = "application/json"
 	accessReview = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+	readiness    = "/readyz"
 )
 
 // A client makes the requests.
@@ -87,6 +89,13 @@ func (c client) mayWrite(ctx context.Context, verb, namespace, name string) bool
 	}
 	allowed, found, _ := unstructured.NestedBool(answer.Object, "status", "allowed")
 	return allowed || !found
+}
+
+// isStarting reports whether the server is not ready, or has not loaded the Roles yet:
+// everybody may ask whether it is.
+func (c client) isStarting(ctx context.Context) bool {
+	code := codeOf(c.api.Get().AbsPath(readiness).MaxRetries(0).Do(ctx).Error())
+	return code == http.StatusForbidden || code >= http.StatusInternalServerError
 }
 
 // names returns the names of objects, and lets nothing else of them be sent.

@@ -74,7 +74,7 @@ func isNotAPIServer(err error) bool {
 
 // passes reports whether what failed may be done if it is tried again, and notes
 // what that says of the server.
-func (s *secret) passes(err error) bool {
+func (s *secret) passes(ctx context.Context, err error) bool {
 	var request requestError
 	if !errors.As(err, &request) || errors.Is(err, errAbandoned) || isUntrusted(err) || isUnknownHost(err) || isNotAPIServer(err) || loginError.MatchString(err.Error()) {
 		return false
@@ -88,7 +88,7 @@ func (s *secret) passes(err error) bool {
 	case code == http.StatusUnauthorized: // a server that has just started knows nobody yet
 		return s.known || s.away
 	case code == http.StatusForbidden: // nor any Role
-		return (s.known || s.away) && missingVerb(err) == "get"
+		return missingVerb(err) != "" && s.client.isStarting(ctx)
 	case code == http.StatusNotFound: // the Secret, at its update; not its namespace
 		return kindOf(err) == secrets
 	}

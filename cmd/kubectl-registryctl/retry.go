@@ -51,7 +51,7 @@ func (s *secret) retry(ctx context.Context, work func(context.Context) error) er
 		if last != nil && errors.Is(err, context.DeadlineExceeded) && within.Err() != nil {
 			err = last // says more
 		}
-		if err == nil || s.patience == 0 || !s.passes(err) {
+		if err == nil || s.patience == 0 || !s.passes(within, err) {
 			return s.explain(ctx, err)
 		}
 		last = err
