@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/registryctl/registryctl/htpasswd"
+	"github.com/registryctl/registryctl/internal/charset"
 	"github.com/registryctl/registryctl/internal/cli"
 )
 
@@ -119,12 +120,12 @@ func isCommentOrEmpty(text []byte) bool {
 
 var (
 	yamlLine = regexp.MustCompile(`(?m)^(---|[ \t]*(- )?[A-Za-z0-9_."'-]+:([ \t]+[^ \t\r\n].*|[ \t]*\r?))$`)
-	urlStart = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://`)
+	urlStart = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9+.-]*:)+//`)
 )
 
 // isOtherFormat reports whether the text is PEM, JSON, a URL or YAML.
 func isOtherFormat(text []byte) bool {
-	text = bytes.TrimSpace(text)
+	text = bytes.TrimSpace(charset.TrimBOM(text))
 	if block, _ := pem.Decode(text); block != nil || bytes.HasPrefix(text, []byte("-----BEGIN ")) {
 		return true
 	}
