@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -130,8 +129,8 @@ func (c client) do(ctx context.Context, request *rest.Request) (*unstructured.Un
 		return nil, requestError{err}
 	}
 	object := new(unstructured.Unstructured)
-	if err := object.UnmarshalJSON(body); err != nil {
-		return nil, fmt.Errorf("%w: %w", errMalformedAnswer, err)
+	if object.UnmarshalJSON(body) != nil { // whose error repeats the answer
+		return nil, errMalformedAnswer
 	}
 	return object, nil
 }

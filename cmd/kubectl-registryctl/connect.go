@@ -83,7 +83,8 @@ func (t apiOnly) RoundTrip(r *http.Request) (*http.Response, error) {
 		return resp, err
 	}
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	if kind == "text/html" || resp.StatusCode == http.StatusOK && kind != "application/json" {
+	isResult := resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusNotFound
+	if kind == "text/html" || isResult && kind != "application/json" {
 		_ = resp.Body.Close()
 		return nil, notAPIServer(cmp.Or(kind, "no content type"))
 	}

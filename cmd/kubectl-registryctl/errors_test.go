@@ -37,10 +37,20 @@ func TestNoAnswer(t *testing.T) {
 	}))
 	defer malformed.Close()
 
+	half := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", jsonType)
+		_, _ = w.Write([]byte(`{"data":{"htpasswd":"czNjcjN0"}}`))
+	}))
+	defer half.Close()
+	missing := httptest.NewServer(http.NotFoundHandler())
+	defer missing.Close()
+
 	for want, config := range map[string]*rest.Config{
-		page.URL + " is not a Kubernetes API server: it answers with text/html": {Host: page.URL},
-		"the certificate of " + secure.URL + " is not trusted: x509":            {Host: secure.URL},
-		"secret ns/name: malformed answer from the cluster":                     {Host: malformed.URL},
+		missing.URL + " is not a Kubernetes API server: it answers with text/plain": {Host: missing.URL},
+		"secret ns/name: malformed answer from the cluster":                         {Host: half.URL},
+		page.URL + " is not a Kubernetes API server: it answers with text/html":     {Host: page.URL},
+		"the certificate of " + secure.URL + " is not trusted: x509":                {Host: secure.URL},
+		"ns/name: malformed answer from the cluster":                                {Host: malformed.URL},
 		"cannot log in to the cluster: exec: executable no-such-program not found": {Host: "https://127.0.0.1:1", ExecProvider: &clientcmdapi.ExecConfig{
 			APIVersion: "client.authentication.k8s.io/v1", Command: "no-such-program", InteractiveMode: clientcmdapi.NeverExecInteractiveMode,
 			InstallHint: "It is to be had somewhere.",
@@ -55,6 +65,7 @@ func TestNoAnswer(t *testing.T) {
 		require.ErrorContains(t, err, want)
 		assert.NotContains(t, err.Error(), "\n")
 		assert.NotContains(t, err.Error(), "somewhere")
+		assert.NotContains(t, err.Error(), "czNjcjN0")
 		if config.Host == secure.URL {
 			var known *cli.Error
 			require.ErrorAs(t, err, &known)
