@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -66,7 +67,8 @@ func (s *secret) try(ctx context.Context, change func(text []byte) ([]byte, erro
 		return s.client.put(ctx, after, options)
 	})
 	if err != nil && !isRefusal(err) && !isUnsent(err) && !options.dryRun {
-		answered := codeOf(err) != 0
+		code := codeOf(err)
+		answered := code != 0 && code != http.StatusGatewayTimeout
 		if *lost != nil && (*lost).version() == versionOf(before) {
 			answered = answered && (*lost).answered
 		}
@@ -111,7 +113,7 @@ func (s *secret) settle(ctx context.Context, lost write, failure error) (before,
 type write struct {
 	before, after []byte
 	object        *unstructured.Unstructured // that it was to replace; nil for none
-	answered      bool                       // the server has said that it failed
+	answered      bool                       // the server has said that it failed, and not that it took too long
 }
 
 // version is what the object must still have for the write to be made.

@@ -72,6 +72,7 @@ const (
 	conflict           // another edit comes first
 	internal           // 500
 	invalid            // 422
+	tooLong            // 504
 )
 
 func newFakeServer(t *testing.T, text string) (*fakeServer, *secret) {
@@ -174,6 +175,8 @@ func fails(w http.ResponseWriter, fault fakeFault) bool {
 		panic(http.ErrAbortHandler)
 	case internal:
 		answer(w, http.StatusInternalServerError, "InternalError")
+	case tooLong:
+		answer(w, http.StatusGatewayTimeout, "Timeout")
 	case invalid:
 		answer(w, http.StatusUnprocessableEntity, "Invalid")
 	default:
@@ -215,6 +218,7 @@ func TestEdit(t *testing.T) {
 		{name: "the server has a moment", before: internal, times: 2, puts: 3, written: true},
 		{name: "the server has a moment after it was written", after: internal, times: 1, puts: 1, written: true},
 		{name: "the server always fails", before: internal, times: 1 << 30, err: "nothing was written: the cluster refused the request: as told"},
+		{name: "the server or a proxy has not waited for it", before: tooLong, times: 1 << 30, err: "there was no clear answer to the write of secret ns/name, which may or may not have succeeded"},
 		{name: "the server refuses it", before: invalid, times: 1 << 30, puts: 1, err: "the cluster refused the request: as told"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
