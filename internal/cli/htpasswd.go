@@ -202,8 +202,8 @@ func checkApacheAccess(o htpasswdOptions) error {
 	return nil // the read or the edit reports any other error
 }
 
-func (o htpasswdOptions) store() htpasswd.FileStore {
-	return htpasswd.FileStore{Path: o.file, Create: o.mode == 'c'}
+func (o htpasswdOptions) store() Store {
+	return lintedStore{htpasswd.FileStore{Path: o.file, Create: o.mode == 'c'}}
 }
 
 // setApache sets the password of the user: with -c in a new file, with -n on
@@ -358,10 +358,14 @@ func verifyApacheEntry(ctx context.Context, entry htpasswd.Entry, password []byt
 // names a flag of the other commands.
 func apacheFileError(p *Program, o htpasswdOptions, action string, err error) error {
 	var refused *htpasswd.ParseError
+	var known *Error
 	switch e := p.explain(err); {
 	case errors.As(err, &refused):
-		return fail(e.Status, "the registry refuses every user until this is fixed: "+p.Name+" check --fix -f "+quote(o.file),
-			"The file %s does not appear to be a valid htpasswd file: %w", o.file, refused)
+		hint := "the registry refuses every user until this is fixed: " + p.Name + " check --fix -f " + quote(o.file)
+		if errors.As(err, &known) {
+			hint = known.Hint
+		}
+		return fail(e.Status, hint, "The file %s does not appear to be a valid htpasswd file: %w", o.file, refused)
 	case errors.Is(err, context.Canceled), errors.Is(err, htpasswd.ErrInvalidUser):
 		return err
 	case errors.Is(err, syscall.EBUSY):

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/registryctl/registryctl/htpasswd"
+	"github.com/registryctl/registryctl/htpasswd/lint"
 	"github.com/registryctl/registryctl/internal/crypt"
 )
 
@@ -100,10 +102,41 @@ type Text struct {
 func (p *Program) open(o OpenOptions) (Text, error) {
 	t, err := p.Open(o)
 	t.DryRun, t.Manifest = o.DryRun, o.Manifest
-	if o.DryRun == DryRunClient && !p.ServerDryRun && t.Store != nil {
+	if t.Store == nil {
+		return t, err
+	}
+	t.Store = lintedStore{t.Store}
+	if o.DryRun == DryRunClient && !p.ServerDryRun {
 		t.Store = dryStore{t.Store, o.Access == ToCreate}
 	}
 	return t, err
+}
+
+// A lintedStore offers no --fix for a text that --fix refuses as well.
+type lintedStore struct{ Store }
+
+func (s lintedStore) Read(ctx context.Context) (*htpasswd.File, error) {
+	f, err := s.Store.Read(ctx)
+	return f, unfixableIn(ctx, f, err)
+}
+
+func (s lintedStore) Update(ctx context.Context, edit func(*htpasswd.File) error) (changed bool, err error) {
+	var text *htpasswd.File
+	changed, err = s.Store.Update(ctx, func(f *htpasswd.File) error {
+		text = f
+		return edit(f)
+	})
+	return changed, unfixableIn(ctx, text, err)
+}
+
+func unfixableIn(ctx context.Context, f *htpasswd.File, err error) error {
+	if f == nil || !errors.As(err, new(*htpasswd.ParseError)) {
+		return err
+	}
+	if _, _, unfixable := lint.Fix(ctx, f.Bytes()); unfixable != nil {
+		err = fail(exitFormat, "this may not be an htpasswd file; check its name", "%w", err)
+	}
+	return err
 }
 
 // A dryStore makes each edit on a copy of the text.
