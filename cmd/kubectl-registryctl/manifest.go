@@ -26,7 +26,9 @@ func (s *secret) printManifest(object *unstructured.Unstructured) error {
 			unstructured.RemoveNestedField(object.Object, "metadata", field)
 		}
 		annotations := object.GetAnnotations()
-		delete(annotations, lastApplied)
+		if delete(annotations, lastApplied); len(annotations) == 0 {
+			annotations = nil
+		}
 		object.SetAnnotations(annotations)
 	}
 	text, err := json.Marshal(object.Object)

@@ -82,9 +82,9 @@ of --cost doubles the time of every request to the registry.
 }
 
 // manifest returns the format of the object that is printed. The JSON of
-// --generate is that of the password.
+// --generate is that of the password, which a dry run does not print.
 func (o addOptions) manifest(p *Program) string {
-	if o.password.generate && o.output.value == "json" {
+	if o.password.generate && o.output.value == "json" && o.dryRun.value == DryRunNone {
 		return ""
 	}
 	return o.output.manifest(p)

@@ -79,9 +79,9 @@ With --generate, several users can get new passwords in one write, and with
 }
 
 // manifest returns the format of the object that is printed. The JSON of
-// --generate is that of the passwords.
+// --generate is that of the passwords, which a dry run does not print.
 func (o passwdOptions) manifest(p *Program) string {
-	if o.password.generate && o.output.value == "json" {
+	if o.password.generate && o.output.value == "json" && o.dryRun.value == DryRunNone {
 		return ""
 	}
 	return o.output.manifest(p)
