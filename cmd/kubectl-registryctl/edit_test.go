@@ -96,6 +96,7 @@ func newSecret(t *testing.T, url string) *secret {
 	require.NoError(t, err)
 	client.once = true
 	p := newProgram()
+	p.Commands() // has the flags
 	p.Stdout, p.Stderr = new(said), new(said)
 	return &secret{
 		program: p, client: client, host: url, namespace: "ns", name: "name", fieldManager: defaultManager,

@@ -126,7 +126,7 @@ func (s *secret) explain(ctx context.Context, err error) error {
 	case missingVerb(err) != "":
 		return s.forbidden(missingVerb(err))
 	case code == http.StatusNotFound && kindOf(err) == "namespaces":
-		return cli.Fail("kubectl create namespace "+s.namespace, "there is no namespace %s", s.namespace)
+		return cli.Fail(s.kubectl("create namespace", s.namespace), "there is no namespace %s", s.namespace)
 	case code == http.StatusConflict:
 		return cli.Fail("use --retry-timeout to try longer", "others kept changing %s for %s; nothing was written", s, s.patience)
 	}
@@ -171,7 +171,7 @@ func (s *secret) explainNoAnswer(err error) error {
 	case errors.Is(err, context.DeadlineExceeded):
 		return cli.Fail("use --retry-timeout and --request-timeout to wait longer", "the cluster did not answer in time")
 	}
-	return cli.Fail("kubectl cluster-info shows whether it is running", "cannot reach the cluster: %v", err)
+	return cli.Fail(s.kubectl("cluster-info")+" shows whether it is running", "cannot reach the cluster: %v", err)
 }
 
 var (
@@ -191,10 +191,16 @@ func missingVerb(err error) string {
 	return ""
 }
 
+// kubectl returns a command line of kubectl, for a hint, in the same cluster.
+func (s *secret) kubectl(words ...string) string {
+	words = append([]string{"kubectl"}, words...)
+	return strings.Join(append(words, s.program.GivenFlags("context", "kubeconfig")...), " ")
+}
+
 func (s *secret) forbidden(verb string) error {
-	hint := fmt.Sprintf("this Role is enough: kubectl create role htpasswd -n %s --verb=get,update --resource=secrets --resource-name=%s", s.namespace, s.name)
+	hint := "this Role is enough: " + s.kubectl("create role htpasswd -n", s.namespace, "--verb=get,update --resource=secrets --resource-name="+s.name)
 	if verb == "create" {
-		hint = fmt.Sprintf("this Role is enough for that: kubectl create role htpasswd-create -n %s --verb=create --resource=secrets", s.namespace)
+		hint = "this Role is enough for that: " + s.kubectl("create role htpasswd-create -n", s.namespace, "--verb=create --resource=secrets")
 	}
 	return cli.Fail(hint, "you are not allowed to %s %s: it needs the verb %s on the resource secrets", verb, s, verb)
 }

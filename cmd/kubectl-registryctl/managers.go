@@ -30,7 +30,7 @@ func (s *secret) warnOfManagers(before *unstructured.Unstructured) {
 		s.program.Warn("%s is managed by %s, which will undo this edit; edit its source", s, who)
 	}
 	if isInLastApplied(before, key) {
-		s.program.Warn("an annotation of %s keeps the hashes of removed users: kubectl annotate secret %s -n %s %s-", s, s.name, s.namespace, lastApplied)
+		s.program.Warn("an annotation of %s keeps the hashes of removed users: %s", s, s.kubectl("annotate secret", s.name, "-n", s.namespace, lastApplied+"-"))
 	}
 }
 

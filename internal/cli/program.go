@@ -186,7 +186,7 @@ func (p *Program) commandLine(line string, operands []string) string {
 			words = append(words, quote(operand))
 		}
 	}
-	words = append(words, p.givenFlags()...)
+	words = append(words, p.GivenFlags(p.HintFlags...)...)
 	if dashed {
 		words = append(words, "--")
 		for _, operand := range operands {
@@ -196,9 +196,10 @@ func (p *Program) commandLine(line string, operands []string) string {
 	return strings.Join(words, " ")
 }
 
-// givenFlags are the HintFlags that were given, as they are typed.
-func (p *Program) givenFlags() (words []string) {
-	for _, name := range p.HintFlags {
+// GivenFlags returns those of the flags of every command that were given, as they are
+// typed.
+func (p *Program) GivenFlags(names ...string) (words []string) {
+	for _, name := range names {
 		f := p.flags.Lookup(name)
 		if f == nil || !f.Changed {
 			continue
