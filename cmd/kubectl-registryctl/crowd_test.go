@@ -46,6 +46,7 @@ func pluginOut(t testing.TB, kubeconfig string, args ...string) (status int, std
 		require.NoError(t, err)
 	}
 	assert.NotContains(t, said.String(), "$2y$")
+	assert.NotRegexp(t, klogLine, said.String())
 	return cmd.ProcessState.ExitCode(), out.String(), said.String()
 }
 

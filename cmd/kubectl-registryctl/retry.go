@@ -125,7 +125,8 @@ func (s *secret) startNotice(limit time.Duration) *notice {
 	n.timer = time.AfterFunc(noticeAfter, func() {
 		n.mu.Lock()
 		defer n.mu.Unlock()
-		if !n.stopped {
+		if !n.stopped && !s.told {
+			s.told = true
 			s.program.Say("%s: waiting up to %s for %s", s, limit, n.reason)
 		}
 	})

@@ -3,6 +3,7 @@ package main
 import (
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -12,6 +13,22 @@ import (
 	"github.com/registryctl/registryctl/htpasswd"
 	"github.com/registryctl/registryctl/internal/cli"
 )
+
+// What an edit waits for is said once, however often it waits.
+func TestNoticeIsGivenOnce(t *testing.T) {
+	f, _ := newFakeServer(t, "elton:x\n")
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		time.Sleep(noticeAfter + noticeAfter/4)
+		f.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	s := newSecret(t, server.URL)
+	_, err := s.Read(t.Context())
+	require.NoError(t, err)
+	_, err = s.Update(t.Context(), func(f *htpasswd.File) error { return f.Remove("elton") })
+	require.NoError(t, err)
+	assert.Equal(t, "secret ns/name: waiting up to 5s for the answer of the cluster\n", s.program.Stderr.(*said).String())
+}
 
 // The first request of an edit is tried again, too: the server may be starting.
 // A command that only reads fails at once.

@@ -41,6 +41,7 @@ type secret struct {
 	read  *reading // for the edit that follows; nil if there is none
 	known bool     // the server has answered a request of ours as it should
 	away  bool     // it has not answered one: it may be starting
+	told  bool     // a notice has been given
 }
 
 // A creation is what a Secret that is created is given.
