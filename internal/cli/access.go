@@ -76,12 +76,7 @@ var errNoAccessFile = errors.New("the users come from standard input, so the acc
 // openRights returns the access file that the flag names, or else the one beside the
 // users' file. The error is errNoAccessFile if there is neither.
 func openRights(p *Program, flag pathFlag, users Text) (rightsFile, error) {
-	r := rightsFile{users: users}
-	store := users.Store
-	if dry, ok := store.(dryStore); ok {
-		store = dry.Store
-	}
-	r.fileStore, _ = store.(fileStore)
+	r := rightsFile{users: users, fileStore: users.file}
 	r.program, r.origin = p, "named by --access"
 	r.timeout = cmp.Or(r.timeout, 10*time.Second)
 	r.Path = string(flag)

@@ -96,6 +96,8 @@ type Text struct {
 	Warning   string // for a person who has edited it
 	DryRun    DryRun // set by Program.open
 	Manifest  string // set by Program.open
+
+	file fileStore // of File, for the access file beside it
 }
 
 // open opens the text that the flags name.

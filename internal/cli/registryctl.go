@@ -157,7 +157,7 @@ func (f *fileFlags) open(o OpenOptions) (Text, error) {
 	default:
 		s.Path, s.origin, s.isDefault = filepath.FromSlash(defaultFile), "the default path", true
 	}
-	t := Text{Store: s, Name: s.Path, File: s.Path, IsDefault: s.isDefault}
+	t := Text{Store: s, Name: s.Path, File: s.Path, IsDefault: s.isDefault, file: s}
 	if o.Access != ToRead {
 		t.Warning = lostWithContainer(s.Path)
 	}
