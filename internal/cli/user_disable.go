@@ -82,7 +82,7 @@ func userEnable(ctx context.Context, p *Program, o disableOptions) error {
 
 // editEach makes the edit for each of the users, or for none, and says so.
 func editEach(ctx context.Context, p *Program, o disableOptions, action string, edit func(f *htpasswd.File, user string) error) error {
-	failed := ""
+	failed := o.users[0]
 	_, err := o.text.Update(ctx, func(f *htpasswd.File) error {
 		for _, failed = range o.users {
 			if err := edit(f, failed); err != nil {
