@@ -276,6 +276,9 @@ func (o checkOptions) writeText(w io.Writer, p *Program, r checkReport) {
 		if len(o.servers) > 1 {
 			at = " (" + strings.Join(servers[f], ", ") + ")"
 		}
+		if f.Kind == lint.DockerUser {
+			f.Message += ": " + f.Hint
+		}
 		fmt.Fprintf(w, "%s: %s: %s%s%s [%s]\n", location(r.File, f.Line), f.Severity, user, f.Message, at, f.Kind)
 	}
 	writeGrantFindings(w, r.Grants)
