@@ -67,15 +67,16 @@ func answeringRegistry(ts *testscript.TestScript, neg bool, args []string) {
 type registryAnswer func(w http.ResponseWriter, r *http.Request, realm string)
 
 var registryAnswers = map[string]registryAnswer{
-	"basic":       afterLogin(http.StatusOK),
-	"unreadable":  afterLogin(http.StatusBadRequest),
-	"failing":     afterLogin(http.StatusServiceUnavailable),
-	"redirecting": afterLogin(http.StatusTemporaryRedirect),
-	"tls":         afterLogin(http.StatusOK),
-	"tls-name":    afterLogin(http.StatusOK),
-	"tls-expired": afterLogin(http.StatusOK),
-	"closed":      afterLogin(http.StatusOK),
-	"open":        func(http.ResponseWriter, *http.Request, string) {},
+	"basic":         afterLogin(http.StatusOK),
+	"unreadable":    afterLogin(http.StatusBadRequest),
+	"failing":       afterLogin(http.StatusServiceUnavailable),
+	"failing-nginx": afterLogin(http.StatusInternalServerError),
+	"redirecting":   afterLogin(http.StatusTemporaryRedirect),
+	"tls":           afterLogin(http.StatusOK),
+	"tls-name":      afterLogin(http.StatusOK),
+	"tls-expired":   afterLogin(http.StatusOK),
+	"closed":        afterLogin(http.StatusOK),
+	"open":          func(http.ResponseWriter, *http.Request, string) {},
 	"moved": func(w http.ResponseWriter, r *http.Request, _ string) {
 		http.Redirect(w, r, "https://registry.example/v2/", http.StatusMovedPermanently)
 	},

@@ -208,7 +208,11 @@ func (v userVerify) refusedHint(found verdict) string {
 	case noFile, unreadableFile:
 		return "name the file that the registry reads, to compare"
 	case unknownUser:
-		return v.program.userCommand("list")
+		hint := v.program.userCommand("list")
+		if v.target.File != "" {
+			hint += " # if the registry reads another file, name it with -f"
+		}
+		return hint
 	case disabledUser:
 		return v.program.userCommand("enable", v.user)
 	}
@@ -300,8 +304,11 @@ func (v userVerify) noAnswer(q *registryQuestion, r registry.Result) error {
 		return Fail(q.again(v, "timeout", (4*q.client.Timeout).String()), "%s did not answer within %s", from, q.client.Timeout)
 	}
 	hint := "check that this is the registry, and not something in front of it"
-	if r.Status == http.StatusBadRequest && strings.HasPrefix(r.URL, "http:") { // as TLS servers answer
+	switch {
+	case r.Status == http.StatusBadRequest && strings.HasPrefix(r.URL, "http:"): // as TLS servers answer
 		hint = q.again(v, "registry", "https://"+host)
+	case r.Status == http.StatusInternalServerError && v.target.File != "":
+		hint = v.program.command("check --for nginx") + " # if nginx asks for the password: it answers so if it cannot read the file"
 	}
 	switch {
 	case r.Err != nil:

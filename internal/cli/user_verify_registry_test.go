@@ -101,7 +101,7 @@ func TestVerifyRegistry(t *testing.T) {
 			expect(3, "an0ther", other, "registryctl: "+url+" refuses \"elton\"; "+other+" lets them in\n"+readAnother)
 			expect(3, "an0ther", absent, "registryctl: "+url+" refuses \"elton\"; "+absent+" does not exist here\n  hint: name the file that the registry reads, to compare\n")
 			nobody := create(t, "# nobody\n")
-			expect(3, "an0ther", nobody, "registryctl: "+url+" refuses \"elton\"; "+nobody+" has no such user\n  hint: registryctl user list -f "+nobody+"\n", "-q")
+			expect(3, "an0ther", nobody, "registryctl: "+url+" refuses \"elton\"; "+nobody+" has no such user\n  hint: registryctl user list -f "+nobody+" # if the registry reads another file, name it with -f\n", "-q")
 
 			// A malformed line: 400 once, and then those who were there before.
 			rewrite(t, file, fileOf(t, "elton:n3w", "no entry"), time.Second)
