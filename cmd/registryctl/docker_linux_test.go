@@ -254,6 +254,8 @@ func TestContainers(t *testing.T) {
 		o := ctl(t, nil, add...)
 		assert.Zero(t, o.status)
 		assert.Contains(t, o.stderr, "registryctl: warning: /auth/registry.htpasswd is not on a mount: it will be lost with this container\n")
+		o = ctl(t, nil, slices.Concat(add, []string{"-q"})...)
+		assert.Equal(t, outcome{}, o)
 	})
 
 	t.Run("a single file", func(t *testing.T) {

@@ -159,6 +159,36 @@ func TestMountedFile(t *testing.T) {
 		assert.Regexp(t, `\n  hint: mount its directory instead, or use --in-place`, o.stderr)
 	})
 
+	// Nobody has to type a password first. Nor does a link hide where it leads, or a
+	// name that is escaped in mountinfo.
+	t.Run("before a password", func(t *testing.T) {
+		privateMounts(t)
+		outside, inside := mounted(t)
+		odd := filepath.Join(t.TempDir(), "a \"b\\'c\té")
+		require.NoError(t, os.Mkdir(odd, 0o700))
+		odd = filepath.Join(odd, "htpasswd")
+		require.NoError(t, os.WriteFile(odd, nil, 0o600))
+		mount(t, outside, odd, "", unix.MS_BIND, "")
+		dir := t.TempDir()
+		linked, inLinked := filepath.Join(dir, "file"), filepath.Join(dir, "directory")
+		require.NoError(t, os.Symlink(inside, linked))
+		require.NoError(t, os.Symlink(filepath.Dir(inside), inLinked))
+		for _, file := range []string{inside, odd, linked, filepath.Join(inLinked, filepath.Base(inside))} {
+			for action, args := range map[string][]string{
+				`add "gordon"`:                {"user", "add", "gordon", "--update"},
+				`add "francis2"`:              {"user", "add", "francis2"},
+				`set the password of "elton"`: {"user", "passwd", "elton"},
+			} {
+				o := run(t, append([]string{program, "-f", file}, args...)...)
+				assert.Equal(t, outcome{1, "", "registryctl: cannot " + action + ": " + strings.ReplaceAll(file, "\t", "?") + " is mounted as a single file, which cannot be replaced\n" +
+					"  hint: mount its directory instead, or use --in-place\n"}, o)
+			}
+			o := run(t, program, "htpasswd", "-B", file, "elton")
+			assert.Equal(t, outcome{1, "", "htpasswd: cannot replace file " + strings.ReplaceAll(file, "\t", "?") + ": device or resource busy\n" +
+				"  hint: if the file itself is mounted into a container, mount its directory instead, or see registryctl user add --in-place\n"}, o)
+		}
+	})
+
 	t.Run("in place", func(t *testing.T) {
 		privateMounts(t)
 		for name := range edits {

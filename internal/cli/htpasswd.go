@@ -156,6 +156,9 @@ func runHtpasswd(ctx context.Context, p *Program, o htpasswdOptions) error {
 		if err := checkApacheFile(o); err != nil {
 			return err
 		}
+		if o.mode != 'v' && isMountPoint(o.file) {
+			return apacheFileError(p, o, "replace", syscall.EBUSY)
+		}
 	}
 	switch o.mode {
 	case 'v':

@@ -327,16 +327,28 @@ func lostWithContainer(path string) string {
 	if !inContainer() {
 		return ""
 	}
-	path, err := filepath.Abs(path)
-	if err != nil || slices.ContainsFunc(mountPoints(), func(mount string) bool { return mount != "/" && isBelow(path, mount) }) {
+	path = withoutLinks(path)
+	if slices.ContainsFunc(mountPoints(), func(mount string) bool { return mount != "/" && isBelow(path, mount) }) {
 		return ""
 	}
 	return path + " is not on a mount: it will be lost with this container"
 }
 
-func isMountPoint(path string) bool {
+func isMountPoint(path string) bool { return slices.Contains(mountPoints(), withoutLinks(path)) }
+
+// withoutLinks is an absolute path, without links as far as it exists.
+func withoutLinks(path string) string {
 	path, err := filepath.Abs(path)
-	return err == nil && slices.Contains(mountPoints(), path)
+	if err != nil {
+		return path
+	}
+	if leads, err := filepath.EvalSymlinks(path); err == nil {
+		return leads
+	}
+	if dir := filepath.Dir(path); dir != path {
+		return filepath.Join(withoutLinks(dir), filepath.Base(path))
+	}
+	return path
 }
 
 func isBelow(path, dir string) bool {
