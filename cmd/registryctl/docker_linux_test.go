@@ -298,6 +298,9 @@ func TestContainers(t *testing.T) {
 					"  hint: run the container with --user 0\n"}, ctl(t, []string{"-v", auth + ":/auth", "--user", "1000:1000"}, command...))
 			}
 		}
+		require.NoError(t, os.Chmod(auth, 0o755))
+		assert.Equal(t, outcome{1, "", "registryctl: permission denied: auth belongs to user 0\n  hint: run the container with --user 0\n"},
+			ctl(t, []string{"-v", auth + ":/auth", "--user", "1000:1000"}, "access", "grant", "elton", "pull", "app"))
 		assert.Zero(t, ctl(t, []string{"-v", auth + ":/auth", "--user", "0"}, "user", "list").status)
 		assert.Equal(t, editable, contents(t, file))
 	})

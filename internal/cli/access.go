@@ -130,6 +130,7 @@ func (r rightsFile) parse(text string) (*access.File, error) {
 // update edits the access file. A new one gets the mode of the users' file, as the
 // same server reads both.
 func (r rightsFile) update(ctx context.Context, create bool, edit func(*access.File) error) (changed bool, err error) {
+	r.access = ToEdit
 	o := atomicfile.Options{Create: create, InPlace: r.InPlace}
 	if info, err := os.Stat(r.users.File); err == nil {
 		o.Mode = info.Mode().Perm()
