@@ -133,11 +133,19 @@ func TestOrdinaryUser(t *testing.T) {
 		})
 	}
 
-	t.Run("hint", func(t *testing.T) {
+	t.Run("owner", func(t *testing.T) {
 		file := filepath.Join(openFolder(t, 0o777), "htpasswd")
 		require.NoError(t, os.WriteFile(file, []byte(editable), 0o644))
+		require.NoError(t, os.Chown(file, 1000, 1000))
 		o := run(t, append(program, "user", "remove", "elton", "-f", file)...)
-		assert.Regexp(t, `cannot keep the file's owner.*\n  hint: run the command as the owner of the file`, o.stderr)
+		assert.Equal(t, outcome{1, "", "registryctl: cannot remove \"elton\": " + file + ": cannot keep the file's owner, mode or access list\n" +
+			"  hint: run the command as the owner of the file\n"}, withoutWarnings(o))
+		// What has failed does not keep the owner out.
+		before, err := os.Stat(file)
+		require.NoError(t, err)
+		assertEdited(t, "add", file, "setpriv", "--reuid=1000", "--regid=1000", "--clear-groups", program[len(program)-1])
+		assertSamePermissions(t, before, file)
+		assertLockOfWriters(t, before, file)
 	})
 
 	t.Run("create", func(t *testing.T) {

@@ -36,11 +36,15 @@ type fileLock struct {
 	t    *target
 	name string
 	f    *os.File
+	own  bool // nobody else can use it
 }
 
 func (l *fileLock) release() {
 	if l == nil {
 		return
+	}
+	if l.own && l.holds() == nil {
+		_ = l.t.dir.Remove(l.name)
 	}
 	_ = unlock(l.f)
 	_ = l.f.Close()
@@ -60,10 +64,19 @@ func (l *fileLock) holds() error {
 }
 
 // lock takes the lock of the file, which is a file of its own: the data file is
-// replaced, so who waits for a lock on it would get one that guards nothing. For
-// the same reason it is not removed.
+// replaced, so who waits for a lock on it would get one that guards nothing. It is
+// not removed, as others would have to begin again, unless it cannot be made theirs:
+// it would keep the owner of the data file out.
 func (u *update) lock(ctx context.Context) (*fileLock, error) {
-	return u.take(ctx, u.sibling(".lock"), u.openLock)
+	own := false
+	l, err := u.take(ctx, u.sibling(".lock"), func(ctx context.Context, name string) (f *os.File, err error) {
+		f, own, err = u.openLock(ctx, name)
+		return f, err
+	})
+	if err == nil {
+		l.own = own
+	}
+	return l, err
 }
 
 // lockData locks the data file itself, for edits in place through different names
@@ -93,7 +106,7 @@ func (u *update) take(ctx context.Context, name string, open func(ctx context.Co
 		if err != nil {
 			return nil, lockError(u.target, err)
 		}
-		l := &fileLock{u.target, name, f}
+		l := &fileLock{t: u.target, name: name, f: f}
 		if err := wait(ctx, f); err != nil {
 			_ = f.Close()
 			if ctx.Err() != nil {
@@ -150,35 +163,35 @@ func wait(ctx context.Context, f *os.File) error {
 // openLock opens the lock file, or makes it. It is opened for writing, so that
 // who can only read the data file cannot lock it; it is never opened through a
 // link; and it is opened without O_CREATE if it is there, which in a directory
-// like /tmp fails for a file of somebody else.
-func (u *update) openLock(ctx context.Context, name string) (*os.File, error) {
+// like /tmp fails for a file of somebody else. Own is true if it cannot get the
+// owner and the mode that let others use it.
+func (u *update) openLock(ctx context.Context, name string) (f *os.File, own bool, err error) {
 	data, err := lstat(ctx, u.dir, u.name)
 	mode := u.Mode
 	switch {
 	case err == nil:
 		mode = data.Mode().Perm()
 	case !errors.Is(err, fs.ErrNotExist):
-		return nil, err
+		return nil, false, err
 	}
 	was, err := lstat(ctx, u.dir, name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return u.createLock(ctx, name, data, lockMode(mode))
 	case err != nil:
-		return nil, err
+		return nil, false, err
 	case !was.Mode().IsRegular():
-		return nil, &namedError{"lock", u.beside(name), ErrLockName}
+		return nil, false, &namedError{"lock", u.beside(name), ErrLockName}
 	}
-	var f *os.File
 	err = retry(ctx, func() (err error) {
 		f, err = u.dir.OpenFile(name, os.O_RDWR|noWait, 0)
 		return err
 	})
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, errLost
+		return nil, false, errLost
 	}
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	info, err := f.Stat()
 	if err == nil && !os.SameFile(was, info) {
@@ -186,29 +199,29 @@ func (u *update) openLock(ctx context.Context, name string) (*os.File, error) {
 	}
 	if err != nil {
 		_ = f.Close()
-		return nil, err
+		return nil, false, err
 	}
 	// Whoever cannot do this has opened the file, which is all that a lock needs. A
 	// file with a second name may be one that matters.
 	if !isShared(info) {
-		_ = setOwnerAndMode(f, info, data, lockMode(mode))
+		own = setOwnerAndMode(f, info, data, lockMode(mode)) != nil
 	}
-	return f, nil
+	return f, own, nil
 }
 
-func (u *update) createLock(ctx context.Context, name string, data fs.FileInfo, mode fs.FileMode) (*os.File, error) {
-	f, err := u.createFile(ctx, name)
+func (u *update) createLock(ctx context.Context, name string, data fs.FileInfo, mode fs.FileMode) (f *os.File, own bool, err error) {
+	f, err = u.createFile(ctx, name)
 	if errors.Is(err, fs.ErrExist) {
-		return nil, errLost
+		return nil, false, errLost
 	}
 	if err != nil {
-		return nil, &namedError{"create a file in", u.dir.Name(), err}
+		return nil, false, &namedError{"create a file in", u.dir.Name(), err}
 	}
 	if info, err := f.Stat(); err == nil {
-		_ = setOwnerAndMode(f, info, data, mode)
+		own = setOwnerAndMode(f, info, data, mode) != nil
 	}
 	hide(f)
-	return f, nil
+	return f, own, nil
 }
 
 // lockMode lets those use the lock who may write the data file.
