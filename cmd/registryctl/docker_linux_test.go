@@ -295,14 +295,27 @@ func TestContainers(t *testing.T) {
 			require.NoError(t, os.Chmod(auth, mode))
 			for what, command := range commands {
 				assert.Equal(t, outcome{1, "", "registryctl: cannot " + what + ": permission denied: auth belongs to user 0\n" +
-					"  hint: run the container with --user 0\n"}, ctl(t, []string{"-v", auth + ":/auth", "--user", "1000:1000"}, command...))
+					"  hint: run the container with --user 0:0\n"}, ctl(t, []string{"-v", auth + ":/auth", "--user", "1000:1000"}, command...))
 			}
 		}
 		require.NoError(t, os.Chmod(auth, 0o755))
-		assert.Equal(t, outcome{1, "", "registryctl: permission denied: auth belongs to user 0\n  hint: run the container with --user 0\n"},
+		assert.Equal(t, outcome{1, "", "registryctl: permission denied: auth belongs to user 0\n  hint: run the container with --user 0:0\n"},
 			ctl(t, []string{"-v", auth + ":/auth", "--user", "1000:1000"}, "access", "grant", "elton", "pull", "app"))
-		assert.Zero(t, ctl(t, []string{"-v", auth + ":/auth", "--user", "0"}, "user", "list").status)
+		assert.Zero(t, ctl(t, []string{"-v", auth + ":/auth", "--user", "0:0"}, "user", "list").status)
 		assert.Equal(t, editable, contents(t, file))
+	})
+
+	t.Run("root without rights", func(t *testing.T) {
+		needRoot(t)
+		auth, file := folder(t, 0o777)
+		require.NoError(t, os.Chmod(file, 0o644))
+		require.NoError(t, os.Chown(file, 1000, 1000))
+		mount := []string{"--cap-drop", "ALL", "-v", auth + ":/auth"}
+		assert.Equal(t, outcome{1, "", "registryctl: cannot add \"gordon\": auth/registry.htpasswd: cannot keep the file's owner, mode or access list\n" +
+			"  hint: run the container with --user 1000:1000\n"}, withoutWarnings(ctl(t, mount, add...)))
+		o := ctl(t, slices.Concat(mount, []string{"--user", "1000:1000"}), add...)
+		assert.Zero(t, o.status, o.stderr)
+		assert.Equal(t, editable+line("gordon"), contents(t, file))
 	})
 
 	// The registry runs as another user of the group of the file.

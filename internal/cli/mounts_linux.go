@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // containerMarks are files that Docker and Podman put into each container.
@@ -17,6 +19,17 @@ func inContainer() bool {
 		}
 	}
 	return false
+}
+
+// containerHint is how to run a container as the owner of a file: by numbers, as an
+// image need not know the names. It is empty outside of one.
+func containerHint(path string) string {
+	info, err := os.Stat(path)
+	if err != nil || !inContainer() {
+		return ""
+	}
+	owner := info.Sys().(*syscall.Stat_t)
+	return fmt.Sprintf("run the container with --user %d:%d", owner.Uid, owner.Gid)
 }
 
 // mountPoints returns the paths on which something is mounted, see proc(5).

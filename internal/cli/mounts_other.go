@@ -4,5 +4,6 @@ package cli
 
 var containerMarks []string
 
-func inContainer() bool     { return false }
-func mountPoints() []string { return nil }
+func inContainer() bool           { return false }
+func containerHint(string) string { return "" }
+func mountPoints() []string       { return nil }

@@ -151,7 +151,7 @@ func (s fileStore) explain(err error) error {
 	case errors.Is(err, atomicfile.ErrReadOnly):
 		return Fail("attrib -r "+quote(s.Path), "%s is marked as read-only", s.Path)
 	case errors.Is(err, htpasswd.ErrAttributes):
-		return fail(exitIO, "run the command as the owner of the file", "%s: %w", s.Path, htpasswd.ErrAttributes)
+		return Fail(cmp.Or(containerHint(s.Path), "run the command as the owner of the file"), "%s: %w", s.Path, htpasswd.ErrAttributes)
 	case errors.Is(err, fs.ErrPermission):
 		return s.denied()
 	case errors.Is(err, syscall.EBUSY):
@@ -194,10 +194,7 @@ func (s fileStore) denied() error {
 		return Fail("run the command as the owner of the file", "permission denied: %s (%s)", name, s.origin)
 	}
 	hint := fmt.Sprintf("run the command with sudo, or take ownership: sudo chown %s %s", quote(me), quote(name))
-	if inContainer() {
-		hint = "run the container with --user " + quote(strings.TrimPrefix(owner, "user ")) // an image need not know its name
-	}
-	return Fail(hint, "permission denied: %s belongs to %s", name, owner)
+	return Fail(cmp.Or(containerHint(name), hint), "permission denied: %s belongs to %s", name, owner)
 }
 
 // A filter is the store of "-f -": the text is read from in, and an edit writes
