@@ -37,7 +37,14 @@ func readmeLines(t *testing.T, language, has string) []string {
 // TestFirstMinute follows the README from an empty directory to an image that is
 // pushed and pulled, and to a user who is removed while the registry runs.
 func TestFirstMinute(t *testing.T) {
+	for _, shell := range [][]string{{"bash", "-c"}, {"pwsh", "-NoLogo", "-NoProfile", "-Command"}} {
+		t.Run(shell[0], func(t *testing.T) { firstMinute(t, shell) })
+	}
+}
+
+func firstMinute(t *testing.T, shell []string) {
 	e := startEngine(t)
+	testserver.Need(t, shell[0])
 	program := testserver.Build(t)
 	port := testserver.FreePort(t)
 	address := "localhost:" + port
@@ -45,7 +52,7 @@ func TestFirstMinute(t *testing.T) {
 		"-p 5000:5000", "-p 127.0.0.1:"+port+":5000", "localhost:5000", address)
 	e.removed(e.name)
 	typed := func(line string) string {
-		status, seen := atTerminal(t, program, e.dir, "bash", "-c", here.Replace(line))
+		status, seen := atTerminal(t, program, e.dir, append(slices.Clip(shell), here.Replace(line))...)
 		require.Zero(t, status, "%s\n%s", line, seen)
 		return seen
 	}

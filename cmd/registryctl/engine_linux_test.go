@@ -36,7 +36,7 @@ func startEngine(t *testing.T) *engine {
 		}
 		t.Skipf("no Docker engine: %s", out)
 	}
-	name := strings.ToLower(fmt.Sprintf("registryctl-%s-%d", t.Name(), os.Getpid()))
+	name := strings.ToLower(fmt.Sprintf("registryctl-%s-%d", strings.ReplaceAll(t.Name(), "/", "-"), os.Getpid()))
 	return &engine{t, name, t.TempDir()}
 }
 
