@@ -265,6 +265,36 @@ func TestContainers(t *testing.T) {
 		assert.Equal(t, outcome{}, o)
 	})
 
+	// A registry on a named volume, and check in it to tell its health.
+	t.Run("a named volume", func(t *testing.T) {
+		readme, err := os.ReadFile("../../README.md")
+		require.NoError(t, err)
+		assert.Contains(t, string(readme), "named volume too (`-v auth:/auth`), and `check -q` as a health check")
+		volume := e.name + "-auth"
+		t.Cleanup(func() { _, _ = e.run("docker", "volume", "rm", "-f", volume) })
+		o := ctl(t, []string{"-v", volume + ":/auth"}, "user", "add", "elton", "--hash", hash)
+		assert.Zero(t, o.status)
+		assert.NotContains(t, o.stderr, "lost")
+		checked := e.name + "/checked"
+		e.image(checked, t.TempDir(), "FROM "+registry+"\nCOPY --from="+ours+" /usr/bin/registryctl /usr/bin/\n"+
+			"HEALTHCHECK --interval=1s --retries=1 CMD [\"/usr/bin/registryctl\", \"check\", \"-q\"]\n")
+		port := testserver.FreePort(t)
+		container := e.name + "-checked"
+		e.removed(container)
+		e.ok("docker", "run", "-d", "-p", "127.0.0.1:"+port+":5000", "--name", container, "-v", volume+":/auth:ro",
+			"-e", "REGISTRY_AUTH=htpasswd", "-e", "REGISTRY_AUTH_HTPASSWD_REALM=Registry", "-e", "REGISTRY_AUTH_HTPASSWD_PATH=/auth/registry.htpasswd", checked)
+		isSoon := func(health string) {
+			require.Eventually(t, func() bool {
+				return strings.TrimSpace(e.ok("docker", "inspect", "-f", "{{.State.Health.Status}}", container)) == health
+			}, time.Minute, 100*time.Millisecond, health)
+		}
+		isSoon("healthy")
+		require.NoError(t, e.login("localhost:"+port, "elton", "secret"))
+		o = ctl(t, []string{"-v", volume + ":/auth"}, "user", "remove", "elton")
+		assert.Zero(t, o.status, o.stderr)
+		isSoon("unhealthy") // nobody is listed
+	})
+
 	t.Run("a single file", func(t *testing.T) {
 		_, file := folder(t, 0o700)
 		mount := []string{"-v", file + ":/auth/registry.htpasswd"}

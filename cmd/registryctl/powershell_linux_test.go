@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -99,6 +100,27 @@ $list | ConvertTo-Json | registryctl user import --cost 4 -q -f auth/json
 		assert.NoError(t, f.Verify("spaced out", []byte("inner  spaces")), entry.Name())
 	}
 	assert.Equal(t, 4*3+3, files)
+}
+
+// TestPowerShellOutputEncoding begins with what Windows PowerShell 5.1 has, and goes on
+// with the line of the README for that.
+func TestPowerShellOutputEncoding(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	set := regexp.MustCompile("`(\\$OutputEncoding = [^`]+)`").FindStringSubmatch(string(readme))
+	require.NotNil(t, set)
+	dir := t.TempDir()
+	status, seen := powerShellScript(t, dir, `
+$PSNativeCommandUseErrorActionPreference = $true
+$OutputEncoding = [Text.ASCIIEncoding]::new()
+'d0cker-é' | registryctl user add before --password-stdin --cost 4
+`+set[1]+`
+'d0cker-é' | registryctl user add after --password-stdin --cost 4
+`)
+	require.Zero(t, status, seen)
+	f := readUsers(t, dir)
+	assert.NoError(t, f.Verify("before", []byte("d0cker-?")))
+	assert.NoError(t, f.Verify("after", []byte("d0cker-é")))
 }
 
 func TestPowerShellParallel(t *testing.T) {
