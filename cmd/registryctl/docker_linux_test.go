@@ -110,6 +110,8 @@ func TestReadmeCompose(t *testing.T) {
 		return strings.Contains(logs, "read-only file system")
 	}, time.Minute, 100*time.Millisecond)
 	assert.Contains(t, logs, "failed to open htpasswd path open /auth/registry.htpasswd: read-only file system")
+	all := e.ok("docker", "ps", "-a", "--filter", "label=com.docker.compose.project="+e.name, "--format", "{{.Label \"com.docker.compose.service\"}}")
+	assert.Equal(t, "registry\n", all, "users is started only when it is named")
 
 	status, seen := atTerminal(t, testserver.Build(t), e.dir, append(compose, "run", "--rm", "users", "add", "elton")...)
 	require.Zero(t, status, seen)
@@ -117,7 +119,15 @@ func TestReadmeCompose(t *testing.T) {
 	assert.NotContains(t, seen, "be lost with this container")
 	e.awaitRegistry(port)
 	require.NoError(t, e.login(address, "elton", "secret"))
-	e.ok("docker", "push", e.hello(address))
+	hello := e.hello(address)
+	e.ok("docker", "push", hello)
+
+	// The images are still there in another container.
+	e.ok(append(compose, "down")...)
+	e.ok("docker", "rmi", hello)
+	e.ok(append(compose, "up", "-d")...)
+	e.awaitRegistry(port)
+	e.ok("docker", "pull", hello)
 }
 
 // TestReadmeTokens serves tokens to a registry, with the lines of the README: elton

@@ -209,7 +209,7 @@ func typeInPowerShell(t *testing.T, program string, b block) {
 	text := strings.Join(b.lines, "\n")
 	dir := readerFolder(t, text)
 	script := filepath.Join(t.TempDir(), "readme.ps1")
-	stop := "$ErrorActionPreference = 'Stop'\n$PSNativeCommandUseErrorActionPreference = $true\n"
+	stop := "$ErrorActionPreference = 'Stop'\n$PSNativeCommandUseErrorActionPreference = $true\nRemove-Item Env:PW\n"
 	require.NoError(t, os.WriteFile(script, []byte(stop+text+"\n'the end'\n"), 0o600))
 	status, seen := atTerminal(t, program, dir, "pwsh", "-NoLogo", "-NoProfile", "-File", script)
 	require.Zero(t, status, seen)
