@@ -365,6 +365,40 @@ func TestContainers(t *testing.T) {
 		assert.Equal(t, editable+line("gordon"), contents(t, file))
 	})
 
+	// What a registry says that may not read the file, and what the README says of it.
+	t.Run("a registry without rights", func(t *testing.T) {
+		needRoot(t)
+		auth, file := folder(t, 0o700)
+		port := testserver.FreePort(t)
+		container := e.name + "-unreadable"
+		e.removed(container)
+		e.ok("docker", "run", "-d", "-p", "127.0.0.1:"+port+":5000", "--name", container, "--user", "1000:0", "-v", auth+":/auth:ro",
+			"-e", "REGISTRY_AUTH=htpasswd", "-e", "REGISTRY_AUTH_HTPASSWD_REALM=Registry", "-e", "REGISTRY_AUTH_HTPASSWD_PATH=/auth/registry.htpasswd", registry)
+		require.Eventually(t, func() bool {
+			return strings.Contains(e.ok("docker", "logs", container), "panic: unable to configure authorization (htpasswd): open /auth/registry.htpasswd: permission denied")
+		}, time.Minute, 100*time.Millisecond)
+		readme, err := os.ReadFile("../../README.md")
+		require.NoError(t, err)
+		row := regexp.MustCompile(`(?m)^\| the registry stops when it starts, or answers 400 once: .permission denied. \|.*$`).FindString(string(readme))
+		commands := regexp.MustCompile("`chmod [^`]+`").FindAllString(row, -1)
+		require.Len(t, commands, 2)
+		for _, command := range commands {
+			e.ok("bash", "-c", "cd "+filepath.Dir(auth)+" && "+strings.Trim(command, "`"))
+		}
+		e.ok("docker", "start", container)
+		e.awaitRegistry(port)
+		require.NoError(t, e.login("localhost:"+port, "elton", "secret"))
+
+		require.NoError(t, os.Chmod(file, 0o600))
+		rewritten := time.Now().Add(time.Second)
+		require.NoError(t, os.Chtimes(file, rewritten, rewritten))
+		password := filepath.Join(t.TempDir(), "password")
+		require.NoError(t, os.WriteFile(password, []byte("secret"), 0o600))
+		assert.Equal(t, outcome{7, "", "registryctl: http://localhost:" + port + " cannot read its htpasswd file: it is missing, malformed or not readable by the registry's user\n" +
+			"  hint: registryctl check -f " + file + "\n"}, run(t, testserver.Build(t), "user", "verify", "elton", "--registry", "localhost:"+port, "--password-file", password, "-f", file))
+		assert.Contains(t, e.ok("docker", "logs", container), "open /auth/registry.htpasswd: permission denied")
+	})
+
 	// The registry runs as another user of the group of the file.
 	t.Run("mode", func(t *testing.T) {
 		needRoot(t)
