@@ -96,22 +96,24 @@ func addDirectory(pool *x509.CertPool, dir string) {
 	}
 }
 
-// systemRoots returns the certificate authorities of the system. Where it has
-// none, as in an image made from scratch, Mozilla's take their place, unless
-// SSL_CERT_FILE or SSL_CERT_DIR says which are to be trusted.
 func systemRoots() *x509.CertPool {
 	pool, err := x509.SystemCertPool()
-	if err == nil && !pool.Equal(x509.NewCertPool()) {
-		return pool
+	if err != nil {
+		pool = x509.NewCertPool()
 	}
-	if os.Getenv("SSL_CERT_FILE") != "" || os.Getenv("SSL_CERT_DIR") != "" {
-		return x509.NewCertPool()
-	}
-	return mozillaRoots()
+	return orMozilla(pool)
 }
 
-func mozillaRoots() *x509.CertPool {
-	pool := x509.NewCertPool()
+// orMozilla returns the certificate authorities of the system. Where it has none,
+// as in an image made from scratch, Mozilla's take their place, unless
+// SSL_CERT_FILE or SSL_CERT_DIR says which are to be trusted. They are in the
+// program, as a module that is updated like the others: a bundle in the image
+// would have to be kept up to date by itself, and help nobody without the image.
+func orMozilla(pool *x509.CertPool) *x509.CertPool {
+	if !pool.Equal(x509.NewCertPool()) || os.Getenv("SSL_CERT_FILE") != "" || os.Getenv("SSL_CERT_DIR") != "" {
+		return pool
+	}
+	pool = x509.NewCertPool()
 	for root := range bundle.Roots() {
 		cert, err := x509.ParseCertificate(root.Certificate)
 		if err != nil {

@@ -112,6 +112,17 @@ func TestCertificateDirs(t *testing.T) {
 	assert.Equal(t, want[0], DockerDirectory(a))
 }
 
+// Mozilla's authorities take the place of none, unless somebody has said which to trust.
 func TestMozillaRoots(t *testing.T) {
-	assert.Greater(t, len(mozillaRoots().Subjects()), 100) //nolint:staticcheck // not the system's pool
+	t.Setenv("SSL_CERT_FILE", "")
+	t.Setenv("SSL_CERT_DIR", "")
+	none, one := x509.NewCertPool(), trust(t, start(t, true, basic, basic))
+	assert.Greater(t, len(orMozilla(none).Subjects()), 100) //nolint:staticcheck // not the system's pool
+	assert.True(t, orMozilla(one).Equal(one))
+	for _, variable := range []string{"SSL_CERT_FILE", "SSL_CERT_DIR"} {
+		t.Run(variable, func(t *testing.T) {
+			t.Setenv(variable, "absent")
+			assert.True(t, orMozilla(none).Equal(none))
+		})
+	}
 }
