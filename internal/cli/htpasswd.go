@@ -248,7 +248,7 @@ func setApache(ctx context.Context, p *Program, o htpasswdOptions) error {
 // already keeps the name.
 func checkApacheUser(ctx context.Context, p *Program, o htpasswdOptions) error {
 	invalid := htpasswd.ValidateUser(o.user)
-	if o.mode != 0 || o.source == 'b' && invalid == nil { // with -b nothing is asked
+	if o.mode != 0 || o.source == 'b' && invalid == nil && otherAlgorithms[o.algorithm] == "" { // with -b nothing is asked
 		return invalid
 	}
 	f, err := o.store().Read(ctx)
