@@ -281,7 +281,7 @@ func TestContainers(t *testing.T) {
 		require.NoError(t, err)
 		assert.Contains(t, string(readme), "named volume too (`-v auth:/auth`), and `check -q` as a health check")
 		volume := e.name + "-auth"
-		t.Cleanup(func() { _, _ = e.run("docker", "volume", "rm", "-f", volume) })
+		e.t.Cleanup(func() { _, _ = e.run("docker", "volume", "rm", "-f", volume) }) // after the container
 		o := ctl(t, []string{"-v", volume + ":/auth"}, "user", "add", "elton", "--hash", hash)
 		assert.Zero(t, o.status)
 		assert.NotContains(t, o.stderr, "lost")
