@@ -31,30 +31,40 @@ func Read(path string) (string, error) {
 // regular file can be watched; symbolic links are followed.
 //
 // The error is [ErrConflict] if the file was written to while it was read, so that
-// the text may be incomplete or a mixture. It does no harm if a new file takes
-// the place of this one meanwhile.
+// the text may be incomplete or a mixture. If a new file takes its place meanwhile,
+// that one is read.
 func ReadToWatch(path string) (string, fs.FileInfo, error) {
+	for range maxConflicts {
+		s, err := readToWatch(path)
+		if err != nil {
+			return "", nil, err
+		}
+		if s.whole {
+			return s.text, s.info, nil
+		}
+		if now, err := os.Stat(path); err == nil && os.SameFile(s.info, now) {
+			break
+		}
+		// It lost its name to the new one, which changes its state as well.
+	}
+	return "", nil, &fs.PathError{Op: "read", Path: path, Err: ErrConflict}
+}
+
+func readToWatch(path string) (*snapshot, error) {
 	// Before it is opened: to open a pipe waits for its other end.
 	info, err := os.Stat(path)
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return "", nil, &fs.PathError{Op: "read", Path: path, Err: ErrNotRegular}
+		return nil, &fs.PathError{Op: "read", Path: path, Err: ErrNotRegular}
 	}
 	f, err := openToRead(path)
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	defer f.Close()
-	s, err := readAll(f)
-	if err == nil && !s.whole {
-		err = &fs.PathError{Op: "read", Path: path, Err: ErrConflict}
-	}
-	if err != nil {
-		return "", nil, err
-	}
-	return s.text, s.info, nil
+	return readAll(f)
 }
 
 // SameState reports whether now is the file that was read, and has not been

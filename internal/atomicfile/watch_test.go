@@ -1,8 +1,11 @@
 package atomicfile
 
 import (
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -96,4 +99,37 @@ func TestReadToWatchNoticesAWriter(t *testing.T) {
 	close(stop)
 	require.NoError(t, <-stopped)
 	assert.ErrorIs(t, err, ErrConflict)
+}
+
+// A file that is replaced while it is read does no harm, though it changes by losing
+// its name.
+func TestReadToWatchWhileItIsReplaced(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	texts := []string{strings.Repeat("a", 1<<20), strings.Repeat("b", 1<<20)} // take their time to read
+	replace := func(text string) error {
+		_, err := Update(t.Context(), path, Options{Create: true}, func(string) (io.WriterTo, error) {
+			return strings.NewReader(text), nil
+		})
+		return err
+	}
+	require.NoError(t, replace(texts[0]))
+	replaced := make(chan error, 1)
+	go func() {
+		var err error
+		for i := 0; i < 100 && err == nil; i++ {
+			err = replace(texts[i%2])
+		}
+		replaced <- err
+	}()
+	for {
+		text, _, err := ReadToWatch(path)
+		require.NoError(t, err)
+		require.True(t, slices.Contains(texts, text), "a mixture")
+		select {
+		case err := <-replaced:
+			require.NoError(t, err)
+			return
+		default:
+		}
+	}
 }
