@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -310,7 +311,11 @@ func FuzzEdit(f *testing.F) {
 			require.True(t, ok, "a write never produces a file that is refused")
 			switch name {
 			case "add", "set":
-				require.True(t, strings.HasPrefix(after[user], dockerHash))
+				mark := ""
+				if old := strings.TrimLeftFunc(before[user], func(c rune) bool { return unicode.IsSpace(c) && c != '\r' }); strings.HasPrefix(old, record.DisabledMark) {
+					mark = record.DisabledMark
+				}
+				require.True(t, strings.HasPrefix(after[user], mark+dockerHash))
 			case "remove":
 				require.NotContains(t, after, user)
 			case "rename":

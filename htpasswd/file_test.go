@@ -152,7 +152,7 @@ func seed(f *testing.F) {
 	for _, s := range []string{
 		"", "\n", "a:h", "a:h\r\nb:h\r\n", "# c\n\n a:h \n", "a:h\nb\n", ":\n", "a:\n", "\ufeffa:h\n",
 		"\xff\xfea\x00:\x00h\x00", "a:" + dockerHash + "\na:" + otherHash, "a:h\rb:h\r", "a :h:t\n\xa0:\xff\n",
-		"a:" + dockerHash + "b:" + dockerHash + "\n",
+		"a:" + dockerHash + "b:" + dockerHash + "\n", "a: !" + dockerHash + "b:\n",
 	} {
 		f.Add([]byte(s), "a", "b")
 	}
