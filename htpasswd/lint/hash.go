@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 
 	"github.com/registryctl/registryctl/htpasswd"
@@ -202,20 +203,21 @@ func repaired(text string) (hash string, kind Kind) {
 
 var (
 	// What bash and others make of "$2y$05$…" and "$2y$0…" between double quotes.
-	expanded = regexp.MustCompile(`^[abxy]-?(ba|z|da|k)?sh[0-9]`)
+	expanded = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[abxy]-?(ba|z|da|k)?sh[0-9]`) })
 	// What may be left of a bcrypt hash: the end of salt and digest.
-	leftover = regexp.MustCompile(`^\$?[./A-Za-z0-9]{20,57}$`)
-	hexText  = regexp.MustCompile(`^[0-9A-Fa-f]+$`)
+	leftover = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\$?[./A-Za-z0-9]{20,57}$`) })
 )
 
 // wasExpanded reports whether text is what a shell leaves of a bcrypt hash, whose
 // "$2", "$0" and "$abc" it takes for variables.
 func wasExpanded(text string) bool {
-	return expanded.MatchString(text) || leftover.MatchString(text) && !hexText.MatchString(text)
+	return expanded().MatchString(text) || leftover().MatchString(text) && !isHex(text)
 }
+
+func isHex(text string) bool { return strings.Trim(text, "0123456789ABCDEFabcdef") == "" }
 
 // isPlain reports whether text may be a password that was not hashed. One that
 // begins with "!" or "*" was disabled.
 func isPlain(text string) bool {
-	return len(text) <= htpasswd.MaxPasswordBytes && strings.IndexByte("${!*", text[0]) < 0 && (len(text) < 32 || !hexText.MatchString(text))
+	return len(text) <= htpasswd.MaxPasswordBytes && strings.IndexByte("${!*", text[0]) < 0 && (len(text) < 32 || !isHex(text))
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"regexp"
+	"sync"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -33,14 +34,14 @@ func markedOrder(b []byte) (binary.ByteOrder, bool) {
 }
 
 // asciiRecord matches what an htpasswd file in ASCII has and UTF-16 has not: a colon, and a text as long as a hash behind it.
-var asciiRecord = regexp.MustCompile(`:[!-~]{13}`)
+var asciiRecord = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`:[!-~]{13}`) })
 
 // UTF16Order reports whether text as a whole is UTF-16, and in which byte order. Without a byte order mark it is one that
 // decodes and starts with two ASCII characters, which UTF-8 would have written without NUL bytes. A text that also holds
 // records in ASCII is not UTF-16, see [IsMixed].
 func UTF16Order(text string) (order binary.ByteOrder, ok bool) {
 	order, ok = startsAsUTF16(text)
-	if !ok || asciiRecord.MatchString(text) {
+	if !ok || asciiRecord().MatchString(text) {
 		return nil, false
 	}
 	if _, marked := markedOrder([]byte(text[:2])); !marked {
@@ -59,7 +60,7 @@ func UTF16Order(text string) (order binary.ByteOrder, ok bool) {
 // another had appended to it. A server may read those records, so nobody can say what the whole is.
 func IsMixed(text string) bool {
 	_, ok := startsAsUTF16(text)
-	return ok && asciiRecord.MatchString(text)
+	return ok && asciiRecord().MatchString(text)
 }
 
 func startsAsUTF16(text string) (binary.ByteOrder, bool) {

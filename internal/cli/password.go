@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -182,7 +181,7 @@ func (s *newPassword) read(ctx context.Context, p *Program, user string) (c cred
 	}
 	const short = 8
 	switch {
-	case quotedPassword.Match(c.password):
+	case isQuoted(c.password):
 		p.warn("the quotes around the password are part of it")
 	case string(c.password) == user:
 		p.warn("the password is the same as the user name")
@@ -192,8 +191,11 @@ func (s *newPassword) read(ctx context.Context, p *Program, user string) (c cred
 	return c, nil
 }
 
-// quotedPassword is what cmd.exe sends of: echo "d0cker"|
-var quotedPassword = regexp.MustCompile(`^(".*"|'.*')$`)
+// isQuoted reports whether a password is what cmd.exe sends of: echo "d0cker"|
+func isQuoted(password []byte) bool {
+	n := len(password)
+	return n > 1 && (password[0] == '"' || password[0] == '\'') && password[n-1] == password[0]
+}
 
 // encode returns the hash of the credential, of the given cost if it is not made
 // yet. The password is overwritten, unless it is needed again.

@@ -2,9 +2,10 @@ package registry
 
 import (
 	"errors"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/registryctl/registryctl/internal/access"
 )
 
 // ErrPermission is the error of ParsePermission.
@@ -16,14 +17,10 @@ type Permission struct {
 	Repository string
 }
 
-// repositoryName is the rule of the distribution specification.
-var repositoryName = regexp.MustCompile(`^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$`)
-
 // ParsePermission parses ACTION:REPOSITORY, such as push:labs/app.
 func ParsePermission(s string) (Permission, error) {
 	action, repository, _ := strings.Cut(s, ":")
-	if !slices.Contains([]string{"pull", "push", "delete"}, action) ||
-		len(repository) > 255 || !repositoryName.MatchString(repository) {
+	if !slices.Contains([]string{"pull", "push", "delete"}, action) || !access.ValidName(repository) {
 		return Permission{}, ErrPermission
 	}
 	return Permission{action, repository}, nil

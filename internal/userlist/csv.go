@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // The titles of the columns of CSV and of the fields of JSON, in any case.
@@ -29,19 +30,19 @@ type table struct {
 }
 
 var (
-	typeLine      = regexp.MustCompile(`^#TYPE.*(?:\n|$)`)             // by Export-Csv of Windows PowerShell
-	separatorLine = regexp.MustCompile(`^(?i:"?sep=(.)"?)\r?(?:\n|$)`) // for Excel
+	typeLine      = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^#TYPE.*(?:\n|$)`) })             // by Export-Csv of Windows PowerShell
+	separatorLine = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(?i:"?sep=(.)"?)\r?(?:\n|$)`) }) // for Excel
 )
 
 // newTable reads the header of CSV. The separator is the one that the text declares,
 // else the first of comma, semicolon and tab with which the header has a name.
 func newTable(text string) table {
 	t := table{}
-	if line := typeLine.FindString(text); line != "" {
+	if line := typeLine().FindString(text); line != "" {
 		text, t.above, t.declared = text[len(line):], t.above+1, true
 	}
 	separators := ",;\t"
-	if line := separatorLine.FindStringSubmatch(text); line != nil {
+	if line := separatorLine().FindStringSubmatch(text); line != nil {
 		text, t.above, t.declared = text[len(line[0]):], t.above+1, true
 		separators = line[1]
 	}

@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // A FormatError says why a text is no list that [Parse] can read, and what to use.
@@ -42,7 +43,7 @@ func Guess(name, text string) (Format, error) {
 	if strings.HasPrefix(begin, "{") || strings.HasPrefix(begin, "[") {
 		return JSON, nil
 	}
-	if yamlStart.MatchString(text) {
+	if yamlStart().MatchString(text) {
 		return "", ErrYAML
 	}
 	t := newTable(begin)
@@ -57,17 +58,20 @@ func Guess(name, text string) (Format, error) {
 
 // yamlStart matches the first line of YAML that is neither empty nor a comment: a
 // document start, a sequence, or a key over an indented value.
-var yamlStart = regexp.MustCompile(`^(?:[ \t]*(?:#.*)?\r?\n)*(?:---|%YAML|- |[^\s:]+:[ \t]*\r?\n(?:[ \t]*\r?\n)*(?:[ \t]+|- )\S)`)
+var yamlStart = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(?:[ \t]*(?:#.*)?\r?\n)*(?:---|%YAML|- |[^\s:]+:[ \t]*\r?\n(?:[ \t]*\r?\n)*(?:[ \t]+|- )\S)`)
+})
 
 // hashLike matches the beginning of a hash of any scheme, also of one that was
 // damaged on its way: with each $ doubled or escaped. Nobody chooses such a password.
-var hashLike = regexp.MustCompile(
-	`(?i:\{[a-z0-9.-]*(?:sha|crypt|md5|plain|pbkdf2|argon2)[a-z0-9.-]*\})|` +
+var hashLike = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i:\{[a-z0-9.-]*(?:sha|crypt|md5|plain|pbkdf2|argon2)[a-z0-9.-]*\})|` +
 		`\${1,2}(?:1|2[a-zA-Z]?|5|6|7|g?y|md5|apr1|sha1|scrypt|argon2[a-z]*|pbkdf2[a-z0-9-]*|[PH])[$\\]`)
+})
 
 // beginsAsHash reports whether value begins as a hash does, perhaps in quotes, behind
 // whitespace or a backslash, or behind the mark of a disabled user.
 func beginsAsHash(value string) bool {
-	at := hashLike.FindStringIndex(value)
+	at := hashLike().FindStringIndex(value)
 	return at != nil && strings.Trim(value[:at[0]], " \t\r\n\"'\\!") == ""
 }
