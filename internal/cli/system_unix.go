@@ -3,15 +3,38 @@
 package cli
 
 import (
+	"errors"
 	"io/fs"
 	"os"
+	"os/signal"
 	"os/user"
 	"strconv"
 	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/registryctl/registryctl/htpasswd/lint"
 )
+
+// endingSignals are those that end a run as Ctrl-C does, with the terminal as it was
+// before. Under nohup SIGHUP is not one of them.
+func endingSignals() []os.Signal {
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	return signals
+}
+
+// isBrokenPipe reports whether the reader of the output is gone.
+func isBrokenPipe(err error) bool { return errors.Is(err, syscall.EPIPE) }
+
+func ignoreBrokenPipe() { signal.Ignore(syscall.SIGPIPE) }
+
+func checkMode(info fs.FileInfo, server lint.Server) []lint.Finding {
+	return lint.CheckMode(info.Mode(), info.Sys().(*syscall.Stat_t).Uid == 0, server)
+}
 
 // cannotUse reports whether the user may not look into a directory or, if it is
 // for an edit, not write there.

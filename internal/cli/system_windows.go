@@ -2,14 +2,33 @@ package cli
 
 import (
 	"bytes"
+	"errors"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/inconshreveable/mousetrap"
+	"golang.org/x/sys/windows"
 
+	"github.com/registryctl/registryctl/htpasswd/lint"
 	"github.com/registryctl/registryctl/internal/term"
 )
+
+// endingSignals are those that end a run as Ctrl-C does.
+func endingSignals() []os.Signal { return []os.Signal{os.Interrupt, syscall.SIGTERM} }
+
+// isBrokenPipe reports whether the reader of the output is gone.
+func isBrokenPipe(err error) bool {
+	return errors.Is(err, windows.ERROR_NO_DATA) || errors.Is(err, windows.ERROR_BROKEN_PIPE)
+}
+
+// ignoreBrokenPipe does nothing: Windows has no such signal.
+func ignoreBrokenPipe() {}
+
+// checkMode finds nothing: Windows has access lists instead of modes.
+func checkMode(fs.FileInfo, lint.Server) []lint.Finding { return nil }
 
 // cannotUse reports nothing: Windows has access lists.
 func cannotUse(string, bool) bool { return false }
