@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -63,4 +64,11 @@ func lstat(ctx context.Context, dir *os.Root, name string) (info fs.FileInfo, er
 		return err
 	})
 	return info, err
+}
+
+// IsDevice reports whether Windows takes the name for that of a device, such as NUL,
+// in every directory. Older versions of it do so even if an extension follows.
+func IsDevice(name string) bool {
+	name, _, _ = strings.Cut(name, ".")
+	return name != "" && !filepath.IsLocal(strings.TrimRight(name, " "))
 }

@@ -69,7 +69,7 @@ func resolve(path string) (dir, name string, err error) {
 	if err != nil {
 		return fail(path, err)
 	}
-	if isDevice(filepath.Base(path)) || strings.HasPrefix(full, `\\.\`) {
+	if IsDevice(filepath.Base(path)) || strings.HasPrefix(full, `\\.\`) {
 		return fail(path, ErrNotRegular)
 	}
 	dir, rest := start(full)
@@ -128,13 +128,6 @@ func start(full string) (dir string, rest []string) {
 func components(path string) []string {
 	names := strings.FieldsFunc(path, func(c rune) bool { return c == '\\' || c == '/' })
 	return slices.DeleteFunc(names, func(name string) bool { return name == "." })
-}
-
-// isDevice reports whether the name is one of a device in every directory, as it
-// was in older versions of Windows also with an extension.
-func isDevice(name string) bool {
-	name, _, _ = strings.Cut(name, ".")
-	return name != "" && !filepath.IsLocal(strings.TrimRight(name, " "))
 }
 
 // checkOwner returns a LinkError unless the link belongs to the user who edits or

@@ -150,9 +150,6 @@ func (r rightsFile) update(ctx context.Context, create bool, edit func(*access.F
 		}
 		return f, nil
 	})
-	if errors.Is(err, context.DeadlineExceeded) {
-		return false, Fail("another process is editing the file; use --lock-timeout to wait longer", "%s was still locked after %s", r.Path, r.timeout)
-	}
 	return changed, r.explain(err)
 }
 

@@ -9,39 +9,27 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	xterm "golang.org/x/term"
 )
 
 // parallel calls work(0) to work(n-1) on every core and returns the first error.
-// It does not wait for what is under way when ctx ends. On a terminal a line on
-// standard error says how far it is.
+// When ctx ends, it does not wait for the calls under way. On a terminal a line on
+// standard error shows the progress.
 func (p *Program) parallel(ctx context.Context, what string, n int, work func(int) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var next, done atomic.Int64
-	var workers sync.WaitGroup
-	for range min(n, runtime.GOMAXPROCS(0)) {
-		workers.Go(func() {
-			for i := next.Add(1) - 1; i < int64(n) && ctx.Err() == nil; i = next.Add(1) - 1 {
-				if err := work(int(i)); err != nil {
-					cancel(err)
-				}
-				done.Add(1)
-			}
-		})
-	}
-	finished := make(chan struct{})
-	go func() {
-		workers.Wait()
-		close(finished)
-	}()
-	stop := p.progress(what, n, &done)
-	defer stop()
-	select {
-	case <-finished:
-	case <-ctx.Done():
-	}
-	return context.Cause(ctx)
+	var done atomic.Int64
+	defer p.progress(what, n, &done)()
+	return interruptible(ctx, func() error {
+		workers, ctx := errgroup.WithContext(ctx)
+		workers.SetLimit(runtime.GOMAXPROCS(0))
+		for i := 0; i < n && ctx.Err() == nil; i++ {
+			workers.Go(func() error {
+				defer done.Add(1)
+				return work(i)
+			})
+		}
+		return workers.Wait()
+	})
 }
 
 // progress rewrites one line on standard error, if that is a terminal, until it
@@ -51,33 +39,31 @@ func (p *Program) progress(what string, n int, done *atomic.Int64) (stop func())
 		return func() {}
 	}
 	shown := 0
-	show := func(line string) { // what was there before goes, also where a terminal knows no escapes
+	show := func(line string) { // overwrites the last line with spaces, as not every terminal knows escapes
 		fmt.Fprintf(p.Stderr, "\r%-*s\r%s", shown, "", line)
 		shown = len(line)
 	}
 	begun := time.Now()
-	ticker := time.NewTicker(100 * time.Millisecond)
-	stopped, gone := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(gone)
+	stopped := make(chan struct{})
+	var display sync.WaitGroup
+	display.Go(func() {
 		for {
 			select {
-			case <-ticker.C:
+			case <-time.After(100 * time.Millisecond):
 				show(progressLine(what, int(done.Load()), n, time.Since(begun)))
 			case <-stopped:
 				show("")
 				return
 			}
 		}
-	}()
+	})
 	return func() {
-		ticker.Stop()
 		close(stopped)
-		<-gone
+		display.Wait()
 	}
 }
 
-// progressLine is such as "hashing 120 of 1000, 30/s, 29s left".
+// progressLine returns a line such as "hashing 120 of 1000, 30/s, 29s left".
 func progressLine(what string, done, n int, since time.Duration) string {
 	line := fmt.Sprintf("%s %d of %d", what, done, n)
 	if done == 0 {

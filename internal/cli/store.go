@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
@@ -57,9 +56,6 @@ func (s fileStore) Update(ctx context.Context, edit func(*htpasswd.File) error) 
 	ctx, cancel := context.WithTimeout(ctx, max(s.timeout, shortestWait))
 	defer cancel()
 	changed, err := s.FileStore.Update(ctx, edit)
-	if errors.Is(err, context.DeadlineExceeded) {
-		return false, Fail("another process is editing the file; use --lock-timeout to wait longer", "%s was still locked after %s", s.Path, s.timeout)
-	}
 	return changed, s.explain(err)
 }
 
@@ -75,7 +71,7 @@ func (s fileStore) checkEdit() error {
 	switch {
 	case err == nil && info.IsDir():
 		return Fail("", "%s is a directory", s.Path)
-	case isDevice(filepath.Base(s.Path)):
+	case atomicfile.IsDevice(filepath.Base(s.Path)):
 		return Fail("", "%s is the name of a device", s.Path)
 	case err == nil && !info.Mode().IsRegular():
 		return Fail("", "%s is not a regular file", s.Path)
@@ -89,13 +85,6 @@ func (s fileStore) checkEdit() error {
 		}
 	}
 	return nil // another error is for the read to tell
-}
-
-// isDevice reports whether a name is that of a device in every directory, on
-// Windows, and in older versions of it also with an extension.
-func isDevice(name string) bool {
-	name, _, _ = strings.Cut(name, ".")
-	return name != "" && !filepath.IsLocal(strings.TrimRight(name, " "))
 }
 
 // prepareDirectory creates the default directory, with the bits that the mode of
@@ -135,12 +124,11 @@ func directoryMode(file fs.FileMode) fs.FileMode {
 
 // explain adds to an error of the file what a person can do.
 func (s fileStore) explain(err error) error {
-	var known *Error
-	var link *atomicfile.LinkError
-	switch {
-	case errors.As(err, &link):
+	if link, ok := errors.AsType[*atomicfile.LinkError](err); ok {
 		return Fail(takeLink(link.Link), "%w", link)
-	case err == nil || errors.As(err, &known) || errors.Is(err, htpasswd.ErrNotDurable): // the edit is in place
+	}
+	switch {
+	case err == nil || errors.As(err, new(*Error)) || errors.Is(err, htpasswd.ErrNotDurable): // the edit is in place
 		return err
 	case isMissing(err):
 		hint := s.program.userCommand("add", "NAME") + " creates it"
@@ -152,6 +140,8 @@ func (s fileStore) explain(err error) error {
 		return Fail("attrib -r "+quote(s.Path), "%s is marked as read-only", s.Path)
 	case errors.Is(err, htpasswd.ErrAttributes):
 		return Fail(cmp.Or(containerHint(s.Path), "run the command as the owner of the file"), "%s: %w", s.Path, htpasswd.ErrAttributes)
+	case errors.Is(err, context.DeadlineExceeded):
+		return Fail("another process is editing the file; use --lock-timeout to wait longer", "%s was still locked after %s", s.Path, s.timeout)
 	case errors.Is(err, fs.ErrPermission):
 		return s.denied()
 	case errors.Is(err, syscall.EBUSY):
