@@ -31,8 +31,8 @@ type flags struct {
 	overrides  clientcmd.ConfigOverrides // of the kubeconfig
 	asExtra    []string                  // KEY=VALUE
 
-	secret       name
-	key          name
+	secret       cli.NonEmpty
+	key          cli.NonEmpty
 	create       bool
 	creation     creation
 	force        bool
@@ -139,21 +139,6 @@ func (f *flags) registerEdit(cmd *cobra.Command) {
 	local := cmd.Flags()
 	local.BoolVar(&f.force, "force", false, "with --key: edit a text that has no users yet")
 	local.StringVar(&f.fieldManager, "field-manager", defaultManager, "`NAME` of the editor that the cluster records")
-}
-
-// A name is the value of a flag. An empty one, of a variable that is not set, is
-// refused.
-type name string
-
-func (n *name) String() string { return string(*n) }
-func (n *name) Type() string   { return "name" }
-
-func (n *name) Set(s string) error {
-	if s == "" {
-		return cli.FlagProblem("must not be empty")
-	}
-	*n = name(s)
-	return nil
 }
 
 // labels is the value of --labels.

@@ -46,16 +46,6 @@ Without the file, everyone who has logged in may do everything.`,
 	}
 	cmd.AddCommand(newAccessGrant(p), newAccessRevoke(p), newAccessList(p), newAccessTest(p))
 	p.asGroup(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return cmd.Help()
-		}
-		hint := cmd.CommandPath() + " --help lists the commands"
-		if suggestions := cmd.SuggestionsFor(args[0]); len(suggestions) > 0 {
-			hint = "did you mean " + cmd.CommandPath() + " " + suggestions[0]
-		}
-		return Misuse(hint, "unknown command for %q", cmd.CommandPath())
-	}
 	return cmd
 }
 

@@ -103,21 +103,15 @@ func warnOfGrant(ctx context.Context, p *Program, o grantOptions, created bool, 
 	if !created {
 		return
 	}
-	without, disabled := 0, disabledUsers(users)
-	for name := range users.Users() {
-		if rights.Any(name) || disabled[name] {
-			continue
-		}
-		if without++; without > most {
-			continue
-		}
+	without := usersWithoutRights(users, rights)
+	for _, name := range without[:min(len(without), most)] {
 		command := ""
 		if access.Subject(name) == access.User(name) && shown(name) != crypt.Hidden {
 			command = "; to restore them: " + o.rights.command("access grant", name, "all", "**")
 		}
 		p.warn("user %s now has no rights%s", shown(name), command)
 	}
-	if without > most {
-		p.warn("%d more users now have no rights", without-most)
+	if more := len(without) - most; more > 0 {
+		p.warn("%d more users now have no rights", more)
 	}
 }

@@ -122,13 +122,21 @@ func findingsOfGrants(p *Program, flag pathFlag, t Text, users *htpasswd.File) [
 	for _, problem := range f.Problems(exists) {
 		findings = append(findings, grantFinding{"warning", r.Path, problem.Line, crypt.Redact(problem.User), problem.Message})
 	}
-	rights, disabled := f.Rights(), disabledUsers(users)
-	for user := range users.Users() {
-		if !rights.Any(user) && !disabled[user] {
-			findings = append(findings, grantFinding{"warning", r.Path, 0, crypt.Redact(user), "the user has no rights"})
-		}
+	for _, user := range usersWithoutRights(users, f.Rights()) {
+		findings = append(findings, grantFinding{"warning", r.Path, 0, crypt.Redact(user), "the user has no rights"})
 	}
 	return findings
+}
+
+// usersWithoutRights returns the users, but for the disabled ones, who may do nothing.
+func usersWithoutRights(users *htpasswd.File, rights *access.Rights) (names []string) {
+	disabled := disabledUsers(users)
+	for user := range users.Users() {
+		if !rights.Any(user) && !disabled[user] {
+			names = append(names, user)
+		}
+	}
+	return names
 }
 
 func writeGrantFindings(w io.Writer, findings []grantFinding) {

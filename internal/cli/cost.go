@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -15,11 +14,11 @@ import (
 	"github.com/registryctl/registryctl/htpasswd"
 )
 
-// costBudget is how long the measuring takes in all.
+// costBudget is the time for all measurements together.
 const costBudget = 2 * time.Second
 
 func newCost(p *Program) *cobra.Command {
-	output := formatFlag{value: "table", allowed: []string{"table", "json"}}
+	format := formatFlag{value: "table", allowed: []string{"table", "json"}}
 	target := Duration(100 * time.Millisecond)
 	cmd := &cobra.Command{
 		Use:   "cost",
@@ -44,20 +43,14 @@ target, or null if there is none.`,
 			if err != nil {
 				return err
 			}
-			var out bytes.Buffer
-			if output.value == "json" {
-				err = writeJSON(&out, report)
-			} else {
-				err = report.writeTable(&out)
+			if format.value == "json" {
+				return writeJSON(output{p.Stdout}, report)
 			}
-			if err != nil {
-				return err
-			}
-			return p.print(out.Bytes())
+			return report.writeTable(output{p.Stdout})
 		},
 	}
 	cmd.Flags().Var(&target, "target", "`TIME` that a request may take")
-	output.registerOutput(cmd)
+	format.registerOutput(cmd)
 	return cmd
 }
 
@@ -75,8 +68,8 @@ type costRow struct {
 	Extrapolated    bool    `json:"extrapolated"`
 }
 
-// measureCosts times each cost as often as the budget allows, and keeps the best
-// time: what else the machine does only ever adds to it.
+// measureCosts times each cost as often as the budget allows, and keeps the shortest
+// time, because other work of the machine only makes it longer.
 func measureCosts(ctx context.Context, target time.Duration) (costReport, error) {
 	report := costReport{TargetMS: milliseconds(target)}
 	end := time.Now().Add(costBudget)
@@ -99,12 +92,12 @@ func measureCosts(ctx context.Context, target time.Duration) (costReport, error)
 	return report, nil
 }
 
-// leastTime is long against a step of the clock, which is 16 ms on Windows: what
-// takes less is done several times in a row.
+// leastTime is the shortest time that is measured, several steps of the clock, which
+// are 16 ms on Windows. A hash that takes less is computed several times in a row.
 const leastTime = 40 * time.Millisecond
 
-// timeCost measures one cost, at most three times; measured is false where one
-// of the expected time would not end in time.
+// timeCost measures a cost, at most three times. It starts no measurement that is
+// expected to finish after end; measured is false if there was none.
 func timeCost(ctx context.Context, cost int, expected time.Duration, end time.Time) (best time.Duration, measured bool, err error) {
 	for range 3 {
 		if time.Now().Add(max(expected, leastTime)).After(end) {

@@ -17,8 +17,8 @@ import (
 // server". It does not repeat the value.
 type FlagProblem = flagProblem
 
-// A pathFlag is the path of a file. An empty one, of a variable that is not set,
-// is refused: it would mean the default file.
+// A pathFlag is the path of a file. An empty path, which comes from a variable that is
+// not set, is refused, because it would mean the default file.
 type pathFlag string
 
 func (p *pathFlag) String() string { return string(*p) }
@@ -33,23 +33,27 @@ func (p *pathFlag) Set(s string) error {
 	return err
 }
 
-// emptyValue is the problem of a flag with the value of a variable that is not set.
+// emptyValue is the problem of an empty value, such as that of a variable that is not
+// set.
 const emptyValue = flagProblem("must not be empty")
 
 // quotedPath is the problem of a path with a quotation mark, on Windows.
 const quotedPath = flagProblem(`must not contain a "`)
 
-// A hashFlag is --hash.
-type hashFlag string
+// A NonEmpty is the value of a flag that must not be empty.
+type NonEmpty string
 
-func (h *hashFlag) String() string { return string(*h) }
-func (h *hashFlag) Type() string   { return "hash" }
+func (n *NonEmpty) String() string { return string(*n) }
 
-func (h *hashFlag) Set(s string) error {
+// Type is for package pflag.
+func (n *NonEmpty) Type() string { return "string" }
+
+// Set is for package pflag.
+func (n *NonEmpty) Set(s string) error {
 	if s == "" {
 		return emptyValue
 	}
-	*h = hashFlag(s)
+	*n = NonEmpty(s)
 	return nil
 }
 
@@ -91,8 +95,8 @@ func (c *costFlag) register(cmd *cobra.Command) {
 	cmd.Flags().Lookup("cost").DefValue = ""
 }
 
-// of returns the cost of a new hash in the place of the old one: what --cost says,
-// else the default, but never less than there was.
+// of returns the cost of the hash that replaces old: that of --cost, or else the
+// default, but not less than the cost of old.
 func (c costFlag) of(old htpasswd.Hash) int {
 	if c != 0 {
 		return int(c)
@@ -101,7 +105,7 @@ func (c costFlag) of(old htpasswd.Hash) int {
 	return max(cost, htpasswd.DefaultCost)
 }
 
-// A formatFlag names one of several formats. The value is the default at first.
+// A formatFlag names one of several formats. Its first value is the default.
 type formatFlag struct {
 	value   string
 	allowed []string
@@ -127,8 +131,8 @@ func (o *formatFlag) registerOutput(cmd *cobra.Command) {
 	o.register(cmd, "output", "o", "`FORMAT` of the output: ")
 }
 
-// registerEdit is registerOutput for a command that edits: it can print the object
-// that holds the text, where the program has any.
+// registerEdit is registerOutput for a command that edits. Such a command can also
+// print the object that holds the text, if the program has Manifests.
 func (o *formatFlag) registerEdit(cmd *cobra.Command, p *Program) {
 	for _, manifest := range p.Manifests {
 		if !slices.Contains(o.allowed, manifest) {
@@ -140,7 +144,7 @@ func (o *formatFlag) registerEdit(cmd *cobra.Command, p *Program) {
 	}
 }
 
-// manifest returns the format of the object that is printed, if one is.
+// manifest returns the format in which the object is printed, or "" if it is not.
 func (o *formatFlag) manifest(p *Program) string {
 	if slices.Contains(p.Manifests, o.value) {
 		return o.value
@@ -172,14 +176,14 @@ func (m *modeFlag) Set(s string) error {
 // A DryRun says how much of an edit is done.
 type DryRun string
 
-// How much of an edit is done.
+// The values of --dry-run.
 const (
 	DryRunNone   DryRun = ""
 	DryRunClient DryRun = "client" // nothing is written
 	DryRunServer DryRun = "server" // the store tries the edit and does not keep it
 )
 
-// note is what stands behind the words for what was done.
+// note returns what is added to a message about an edit.
 func (d DryRun) note() string {
 	return map[DryRun]string{DryRunClient: " (dry run)", DryRunServer: " (server dry run)"}[d]
 }
@@ -187,7 +191,7 @@ func (d DryRun) note() string {
 // A dryRunFlag is --dry-run.
 type dryRunFlag struct {
 	value  DryRun
-	server bool // it has a meaning
+	server bool // DryRunServer is allowed
 }
 
 func (d *dryRunFlag) String() string { return string(d.value) }

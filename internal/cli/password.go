@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
@@ -62,7 +63,7 @@ func (e *envFlag) Set(name string) error {
 type newPassword struct {
 	passwordSource
 	generate bool
-	hash     hashFlag // "-" is standard input
+	hash     NonEmpty // "-" is standard input
 	cost     costFlag
 
 	openLogin func(OpenOptions) (Login, error)
@@ -428,8 +429,20 @@ type generatedPassword struct {
 	Hash     string `json:"hash,omitempty"` // with --print
 }
 
-// revealUnsure prints generated passwords that may be in force, as the edit may have
-// been made, and says so.
+// passwordCSV returns generated passwords as CSV with a header.
+func passwordCSV(list []generatedPassword) []byte {
+	var text bytes.Buffer
+	table := csv.NewWriter(&text)
+	_ = table.Write([]string{"name", "password"}) // to a buffer: no error
+	for _, g := range list {
+		_ = table.Write([]string{csvCell(g.User), g.Password})
+	}
+	table.Flush()
+	return text.Bytes()
+}
+
+// revealUnsure prints generated passwords after an edit that may have been made, and
+// warns that they may not be in force.
 func (p *Program) revealUnsure(err error, reveal func() error) error {
 	p.warn("what is printed is in force only if the edit was made")
 	return errors.Join(err, reveal())

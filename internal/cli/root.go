@@ -120,8 +120,8 @@ func (p *Program) report(err error) Status {
 	return e.Status
 }
 
-// asGroup makes a command that only holds others refuse a word that none of them
-// has. Cobra would print the help and exit 0.
+// asGroup makes a command that only holds others refuse an unknown word. Cobra would
+// print the help and exit 0.
 func (p *Program) asGroup(cmd *cobra.Command) {
 	cmd.Args = cobra.ArbitraryArgs
 	cmd.SuggestionsMinimumDistance = 1
@@ -133,7 +133,7 @@ func (p *Program) asGroup(cmd *cobra.Command) {
 	}
 }
 
-// verbs are the commands for users, by the words that people type instead.
+// verbs maps the words that people type to the commands for users.
 var verbs = map[string]string{
 	"create": "add", "new": "add",
 	"set": "passwd", "update": "passwd", "edit": "passwd",
@@ -144,8 +144,8 @@ var verbs = map[string]string{
 	"lock": "disable", "suspend": "disable", "unlock": "enable", "disable": "disable", "enable": "enable",
 }
 
-// unknownCommand is the error of words that are not a command of the group. Its
-// hint is the whole right line, with the user who was named.
+// unknownCommand returns the error for words that are not a command of the group. Its
+// hint is the whole correct line, with the user name that was typed.
 func (p *Program) unknownCommand(group *cobra.Command, words []string) error {
 	typed, operands := words[0], words[1:]
 	message := "unknown command"
@@ -162,7 +162,12 @@ func (p *Program) suggestion(group *cobra.Command, typed string, operands []stri
 	if typed == "users" {
 		return "did you mean " + p.UserCommand
 	}
-	if verb, ok := verbs[typed]; ok {
+	for _, cmd := range group.Commands() {
+		if slices.Contains(cmd.SuggestFor, typed) {
+			return "did you mean " + cmd.CommandPath()
+		}
+	}
+	if verb, ok := verbs[typed]; ok && (!group.HasParent() || group.CommandPath() == p.UserCommand) {
 		users := map[string]int{"list": 0, "import": 0, "rename": 2, "remove": len(operands), "disable": len(operands), "enable": len(operands)}
 		most, ok := users[verb]
 		if !ok {

@@ -1,11 +1,9 @@
 package cli
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"maps"
@@ -290,7 +288,13 @@ func reportPasswords(p *Program, o importOptions, list userlist.List, generated 
 	case o.output.value == "json" && o.text.Manifest == "":
 		err = p.print(importJSON(o.text.Name, steps, passwords))
 	case o.generate:
-		err = p.print(passwordCSV(steps, passwords))
+		var list []generatedPassword
+		for _, step := range steps {
+			if password, ok := passwords[step.user]; ok {
+				list = append(list, generatedPassword{User: step.user, Password: password})
+			}
+		}
+		err = p.print(passwordCSV(list))
 	}
 	if len(passwords) == 0 {
 		return err
@@ -365,18 +369,4 @@ func importJSON(file string, steps []importStep, passwords map[string]string) []
 		report.Users = append(report.Users, importReportUser{step.user, step.action.String(), passwords[step.user]})
 	}
 	return jsonText(report)
-}
-
-// passwordCSV returns the generated passwords, in the order of the list.
-func passwordCSV(steps []importStep, passwords map[string]string) []byte {
-	var out bytes.Buffer
-	table := csv.NewWriter(&out)
-	_ = table.Write([]string{"name", "password"}) // to a buffer: no error
-	for _, step := range steps {
-		if password, ok := passwords[step.user]; ok {
-			_ = table.Write([]string{csvCell(step.user), password})
-		}
-	}
-	table.Flush()
-	return out.Bytes()
 }

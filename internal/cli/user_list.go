@@ -87,7 +87,7 @@ func userList(ctx context.Context, p *Program, o listOptions) error {
 		}
 	} else {
 		list := slices.DeleteFunc(rows(f), func(r row) bool { return !isWanted(r.User) })
-		err = listFormats[o.format.value](out, list, show)
+		err = writeRows(out, o.format.value, list, show)
 	}
 	if err := cmp.Or(err, out.Flush()); err != nil {
 		return err
@@ -163,36 +163,28 @@ func (r row) fields(show func(string) string) []string {
 
 var rowHeader = []string{"user", "scheme", "cost", "line", "problem"}
 
-// listFormats print the rows; show is for the formats that a program may read.
-var listFormats = map[string]func(w io.Writer, list []row, show func(string) string) error{
-	"table": writeTable,
-	"json":  writeRows,
-	"csv":   writeCSV,
-}
-
-func writeTable(w io.Writer, list []row, _ func(string) string) error {
-	table := [][]string{strings.Split(strings.ToUpper(strings.Join(rowHeader, " ")), " ")}
+// writeRows writes the rows in a format. Show prepares the names in CSV.
+func writeRows(w io.Writer, format string, list []row, show func(string) string) error {
+	switch format {
+	case "json":
+		for i := range list {
+			list[i].User = crypt.Redact(list[i].User)
+		}
+		return writeJSON(w, list)
+	case "csv":
+		table := csv.NewWriter(w)
+		_ = table.Write(rowHeader) // Flush keeps the error
+		for _, r := range list {
+			_ = table.Write(r.fields(func(name string) string { return csvCell(show(name)) }))
+		}
+		table.Flush()
+		return table.Error()
+	}
+	table := [][]string{strings.Fields(strings.ToUpper(strings.Join(rowHeader, " ")))}
 	for _, r := range list {
 		table = append(table, r.fields(printable))
 	}
 	return writeColumns(w, table)
-}
-
-func writeRows(w io.Writer, list []row, _ func(string) string) error {
-	for i := range list {
-		list[i].User = crypt.Redact(list[i].User)
-	}
-	return writeJSON(w, list)
-}
-
-func writeCSV(w io.Writer, list []row, show func(string) string) error {
-	table := csv.NewWriter(w)
-	_ = table.Write(rowHeader) // Flush keeps the error
-	for _, r := range list {
-		_ = table.Write(r.fields(func(name string) string { return csvCell(show(name)) }))
-	}
-	table.Flush()
-	return table.Error()
 }
 
 // csvCell keeps a spreadsheet from taking a name for a formula.

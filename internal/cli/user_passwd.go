@@ -1,10 +1,8 @@
 package cli
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"slices"
@@ -174,27 +172,22 @@ func revealAll(p *Program, o passwdOptions, credentials []credential) error {
 	for i, user := range o.users {
 		list[i] = generatedPassword{User: user, Password: string(credentials[i].password)}
 	}
-	var text bytes.Buffer
+	var text []byte
 	switch format := o.output.value; {
 	case format == "json" && len(list) == 1 && !o.all:
-		text.Write(jsonText(list[0]))
+		text = jsonText(list[0])
 	case format == "json":
-		text.Write(jsonText(list))
+		text = jsonText(list)
 	case format == "csv" || o.all || len(list) > 1:
-		table := csv.NewWriter(&text)
-		_ = table.Write([]string{"name", "password"}) // to a buffer: no error
-		for _, g := range list {
-			_ = table.Write([]string{csvCell(g.User), g.Password})
-		}
-		table.Flush()
+		text = passwordCSV(list)
 	default:
-		fmt.Fprintf(&text, "%s\n", list[0].Password)
+		text = []byte(list[0].Password + "\n")
 	}
 	what := fmt.Sprintf("the new passwords of %d users were", len(list))
 	if len(list) == 1 {
 		what = fmt.Sprintf("the new password of %s was", shown(list[0].User))
 	}
-	return p.lostPasswords(what, o.users, p.print(text.Bytes()))
+	return p.lostPasswords(what, o.users, p.print(text))
 }
 
 // unique returns the names in their order, each once.
