@@ -59,9 +59,9 @@ func User(name string) Subject {
 	return Subject(name)
 }
 
-// ParseSubject returns the Subject that somebody means who types *, @users, the
-// name of a group with its @, or the name of a user. Nothing is quoted there: for
-// a user whose name looks like one of the others, use [User].
+// ParseSubject returns the Subject for what a person types: *, @users, the name of a
+// group with its @, or the name of a user. Quotes have no meaning; for a user whose name
+// looks like one of the others, use [User].
 func ParseSubject(s string) (Subject, error) {
 	switch {
 	case s == "":
@@ -97,8 +97,8 @@ func needsQuotes(name string) bool {
 		!utf8.ValidString(name) || strings.ContainsFunc(name, notBare)
 }
 
-// notBare reports whether r can only stand in a quoted word. Of the characters
-// that are whitespace, strconv.IsPrint takes only the space.
+// notBare reports whether r must be in a quoted word. The space is the only whitespace
+// that strconv.IsPrint accepts.
 func notBare(r rune) bool { return r == ' ' || r == '"' || !strconv.IsPrint(r) }
 
 // An Action is what a grant allows in a repository.
@@ -121,7 +121,7 @@ func (a Action) includes(b Action) bool {
 	return a == b || a == All || a == Push && b == Pull
 }
 
-// Errors of Parse, without the line, and of the edits.
+// The errors of the edits, and the reasons in a [ParseError].
 var (
 	ErrAction       = errors.New("unknown action: expected pull, push, delete or all")
 	ErrNoGrant      = errors.New("no such grant")
@@ -131,7 +131,7 @@ var (
 	errDefineUser = errors.New("only a group can be defined, and its name begins with @")
 )
 
-// A ParseError says what is wrong with a text. It holds nothing of the text.
+// A ParseError says what is wrong with a text. It does not repeat the text.
 type ParseError struct {
 	Line int // counts from 1
 	Err  error
@@ -140,9 +140,9 @@ type ParseError struct {
 func (e *ParseError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e.Err) }
 func (e *ParseError) Unwrap() error { return e.Err }
 
-// A Grant is what a line says: the subject may do the action in the repositories that
-// the patterns match. In the definition of a group the action is empty, and there are
-// members instead of patterns.
+// A Grant is the content of a line: the subject may perform the action in the
+// repositories that the patterns match. If the line defines a group, the action is empty,
+// and there are members instead of patterns.
 type Grant struct {
 	Subject  Subject
 	Action   Action
@@ -151,16 +151,15 @@ type Grant struct {
 	Line     int // counts from 1, in the text as it is when the Grant is returned
 }
 
-// A File is a text, and what it says. An edit changes the lines that it names and
-// no other byte.
+// A File is a parsed text. An edit changes the lines that it names and no other byte.
 type File struct {
 	original string
 	lines    []line
 }
 
-// A line is a grant, the definition of a group, or neither, without a subject.
+// A line is a grant, the definition of a group, or, if subject is empty, neither.
 type line struct {
-	text    string // with what ends it
+	text    string // with its line ending
 	words   []word
 	subject Subject
 	action  Action // empty in the definition of a group
@@ -224,8 +223,7 @@ func parseLine(text string, first bool) (line, error) {
 	return l, nil
 }
 
-// parseSubject reads the first word of a line, where quotes make a user of
-// anything.
+// parseSubject reads the first word of a line. A word in quotes is always a user.
 func parseSubject(w word) (Subject, error) {
 	if w.quoted && w.value != "" {
 		return User(w.value), nil
@@ -282,7 +280,7 @@ func split(text string, first bool) ([]word, error) {
 				return nil, errors.New("a quoted name is not closed or has an invalid escape")
 			}
 			w.quoted = true
-			w.value, _ = strconv.Unquote(quoted) // as QuotedPrefix has found it good
+			w.value, _ = strconv.Unquote(quoted) // no error: QuotedPrefix has checked it
 			w.end = i + len(quoted)
 			if w.end < len(s) && !isSeparator(s[w.end]) {
 				return nil, errors.New("expected a space after a quoted name")
@@ -319,7 +317,7 @@ func (f *File) WriteTo(w io.Writer) (int64, error) {
 	return int64(n), err
 }
 
-// Changed reports whether the text is another one than the one that was parsed.
+// Changed reports whether the text differs from the one that was parsed.
 func (f *File) Changed() bool { return f.String() != f.original }
 
 // All returns the grants and the definitions of groups in the order of their lines.
@@ -367,7 +365,7 @@ func (l line) mentions(user string) bool {
 	return slices.ContainsFunc(l.users(), func(w word) bool { return w.value == user })
 }
 
-// users are the words that are names of users.
+// users returns the words of the line that are names of users.
 func (l line) users() []word {
 	if l.isGroup() {
 		return l.args()
@@ -380,16 +378,15 @@ func (l line) users() []word {
 
 func (l line) isGroup() bool { return l.subject != "" && l.action == "" }
 
-// A Problem is a line that is well formed and of no use.
+// A Problem is a line that is valid but has no effect.
 type Problem struct {
 	Line    int
-	User    string // whom the message is about; empty if it is about no user
+	User    string // the user whom the message is about, if any
 	Message string
 }
 
-// Problems returns grants for users who do not exist and for groups that are not
-// defined, members of groups who do not exist, and patterns that match no name that
-// the registry accepts.
+// Problems reports users who do not exist, groups that are not defined, and patterns
+// that match no name that the registry accepts.
 func (f *File) Problems(exists func(user string) bool) []Problem {
 	var problems []Problem
 	for i, l := range f.lines {

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// Grant adds a line that allows the subject the action in the repositories. It
-// leaves out what a line for the same subject and action names already, and changes
-// nothing if that is all. The line ends as the last one does; that one gets an end if
-// it has none.
+// Grant adds a line that allows the subject the action in the repositories. It leaves
+// out the repositories that another line for the same subject and action names, and
+// changes nothing if none is left. The new line gets the line ending of the last one,
+// which gets one itself if it has none.
 //
 // The error is that of [CheckPattern] or [ErrUnknownGroup], and nothing is changed.
 func (f *File) Grant(s Subject, a Action, patterns ...string) error {
@@ -41,17 +41,11 @@ func (f *File) Grant(s Subject, a Action, patterns ...string) error {
 			*last += end
 		}
 	}
-	text := fmt.Sprintf("%-12s %-11s %s", s, a, strings.Join(missing, " ")) + end
-	return f.add(text)
-}
-
-func (f *File) add(text string) error {
-	l, err := parseLine(text, false)
-	if err != nil {
-		return err
+	l, err := parseLine(fmt.Sprintf("%-12s %-11s %s%s", s, a, strings.Join(missing, " "), end), false)
+	if err == nil {
+		f.lines = append(f.lines, l)
 	}
-	f.lines = append(f.lines, l)
-	return nil
+	return err
 }
 
 func (f *File) grants(s Subject, a Action, pattern string) bool {
@@ -60,11 +54,11 @@ func (f *File) grants(s Subject, a Action, pattern string) bool {
 	})
 }
 
-// Revoke takes the repositories out of the lines for the subject and the action,
-// and removes a line that names none then. It goes by the patterns as they are
-// written: other lines may still allow the same.
+// Revoke removes the patterns from the lines for the subject and the action, and
+// removes each line that has none left. It compares patterns as they are written, so
+// another line may still allow the same.
 //
-// The error is [ErrNoGrant] if one of them is in no such line, and nothing is
+// If one of the patterns is in no such line, the error is [ErrNoGrant] and nothing is
 // changed.
 func (f *File) Revoke(s Subject, a Action, patterns ...string) error {
 	for _, p := range patterns {
@@ -92,7 +86,7 @@ func (f *File) RemoveUser(name string) {
 	})
 }
 
-// RenameUser writes another name where a user stands.
+// RenameUser replaces the name of a user wherever it stands.
 func (f *File) RenameUser(from, to string) {
 	f.edit(func(l line) (line, bool) {
 		if !l.mentions(from) {
@@ -108,8 +102,8 @@ func (f *File) RenameUser(from, to string) {
 	})
 }
 
-// without returns the line without the arguments that remove names, and without the
-// whitespace before them.
+// without returns the line without the arguments for which remove returns true, and
+// without the whitespace before each.
 func (l line) without(remove func(value string) bool) line {
 	for i := len(l.words) - 1; i >= 2; i-- {
 		if w := l.words[i]; remove(w.value) {
@@ -120,8 +114,7 @@ func (l line) without(remove func(value string) bool) line {
 	return l
 }
 
-// edit replaces each line by what change makes of it, or removes it where keep is
-// false.
+// edit replaces each line by the result of change, or removes it if keep is false.
 func (f *File) edit(change func(line) (changed line, keep bool)) {
 	lines := f.lines[:0:0]
 	for i, l := range f.lines {
@@ -130,7 +123,7 @@ func (f *File) edit(change func(line) (changed line, keep bool)) {
 			continue
 		}
 		if changed.text != l.text {
-			// Every edit makes a line that can be parsed, of one that was.
+			// There is no error: every edit turns a valid line into another one.
 			changed, _ = parseLine(changed.text, i == 0)
 		}
 		lines = append(lines, changed)

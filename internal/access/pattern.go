@@ -14,8 +14,7 @@ import (
 const maxNameBytes = 255
 
 // validName matches the names of repositories that the registry accepts, which may
-// begin with a host. It is compiled when it is needed first, as most commands do
-// without it.
+// begin with a host. Most commands never use it, so it is compiled at the first use.
 //
 // Source: NameRegexp in github.com/distribution/reference.
 var validName = sync.OnceValue(func() *regexp.Regexp {
@@ -50,23 +49,22 @@ func CheckPattern(pattern string) error {
 	if err := checkPattern(pattern); err != nil {
 		return err
 	}
-	// A digit may stand wherever a star does: if any name matches, then one does that
-	// has it there. Before a name that begins with a host, ** has to match nothing.
-	example := strings.ReplaceAll(strings.ReplaceAll(pattern, "**", "*"), "*", "0")
-	withoutStars := pattern
-	for strings.HasPrefix(withoutStars, "**/") {
-		withoutStars = withoutStars[len("**/"):]
+	// Stars may be replaced by a digit: if any name matches, then this one does. Only
+	// before a name that begins with a host ** has to match nothing.
+	digits := strings.NewReplacer("**", "0", "*", "0")
+	withHost := pattern
+	for strings.HasPrefix(withHost, "**/") {
+		withHost = withHost[len("**/"):]
 	}
-	withHost := strings.ReplaceAll(strings.ReplaceAll(withoutStars, "**", "*"), "*", "0")
 	if len(strings.ReplaceAll(pattern, "*", "")) > maxNameBytes ||
-		!validName().MatchString(example) && !validName().MatchString(withHost) {
+		!validName().MatchString(digits.Replace(pattern)) && !validName().MatchString(digits.Replace(withHost)) {
 		return fmt.Errorf("%q matches no name that a registry accepts: expected lower-case letters and digits, separated by / . _ __ or -, as in labs/app", pattern)
 	}
 	return nil
 }
 
-// A pattern is split into components. In the last place ** stands for one
-// component or more, which is * and then **.
+// A pattern is split into components. At the end ** stands for at least one component,
+// so it is split into * and **.
 type pattern []string
 
 func newPattern(s string) pattern {
@@ -83,9 +81,9 @@ func (p pattern) match(name []string) bool {
 	})
 }
 
-// match reports whether the elements of s are those of the pattern, where star
-// stands for any number of them. It takes at most len(pattern) × len(s) steps: when
-// an element does not match, only the last star can still take more.
+// match reports whether s matches the pattern, in which star stands for any number of
+// elements. It takes at most len(pattern) × len(s) steps, because after a mismatch only
+// the last star has to take one more element.
 func match[E comparable](pattern, s []E, star E, equal func(p, s E) bool) bool {
 	p, i := 0, 0
 	lastStar, taken := -1, 0

@@ -1,9 +1,12 @@
 package access
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
-// Rights answer who may do what. They do not change, and may be used by any number
-// of goroutines at once.
+// Rights tell who may do what. They do not change, and may be used by several
+// goroutines at once.
 type Rights struct {
 	rules  map[Subject][]rule
 	groups map[string][]Subject // of a user
@@ -33,16 +36,17 @@ func (f *File) Rights() *Rights {
 	return r
 }
 
-// Unrestricted returns the rights that count where nobody has written any: as with
-// htpasswd alone, everyone who has logged in may do everything.
+// Unrestricted returns the rights without an access file: everyone who has logged in
+// may do everything, as with htpasswd alone.
 func Unrestricted() *Rights {
 	everything := rule{Grant: Grant{Subject: Users, Action: All, Patterns: []string{"**"}}, patterns: []pattern{newPattern("**")}}
 	return &Rights{rules: map[Subject][]rule{Users: {everything}}}
 }
 
-// Find returns the grants by which the user may do the action in the repository: one,
-// or two that add up to [All]; nil if the user may not. An empty user is somebody who
-// has not logged in. Nobody may do anything where the registry refuses the name.
+// Find returns the grants by which the user may perform the action in the repository:
+// one, or two that add up to [All]. It returns nil if the user may not, or if the
+// registry does not accept the name of the repository. An empty user is one who has not
+// logged in.
 func (r *Rights) Find(user string, a Action, repository string) []Grant {
 	if !ValidName(repository) {
 		return nil
@@ -63,23 +67,16 @@ func (r *Rights) Find(user string, a Action, repository string) []Grant {
 
 // FindCatalog is Find for the list of all repositories, which needs [All] on **.
 func (r *Rights) FindCatalog(user string) []Grant {
-	return r.find(user, func(rule rule) bool {
-		for _, p := range rule.Patterns {
-			if p == "**" && rule.Action == All {
-				return true
-			}
-		}
-		return false
-	})
+	return r.find(user, func(rule rule) bool { return rule.Action == All && slices.Contains(rule.Patterns, "**") })
 }
 
-// Any reports whether there is any grant for the user, also one for everyone.
+// Any reports whether there is any grant for the user, including those for everyone.
 func (r *Rights) Any(user string) bool {
 	return r.find(user, func(rule) bool { return true }) != nil
 }
 
-// find returns the first grant for the user that allows reports true for: of the
-// user's own, of the groups', of everyone's.
+// find returns the first grant for the user for which allows returns true: of those for
+// the user, then for the user's groups, then for everyone.
 func (r *Rights) find(user string, allows func(rule) bool) []Grant {
 	subjects := []Subject{Everyone}
 	if user != "" {
@@ -97,10 +94,5 @@ func (r *Rights) find(user string, allows func(rule) bool) []Grant {
 }
 
 func (r rule) match(name []string) bool {
-	for _, p := range r.patterns {
-		if p.match(name) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(r.patterns, func(p pattern) bool { return p.match(name) })
 }

@@ -49,7 +49,7 @@ func accessRevoke(ctx context.Context, p *Program, o grantOptions) error {
 	return err
 }
 
-// verbOf is an action in a sentence.
+// verbOf returns an action as the verb of a sentence.
 func verbOf(a access.Action) string {
 	return map[access.Action]string{access.Pull: "pull", access.Push: "push to", access.Delete: "delete from", access.All: "do everything in"}[a]
 }

@@ -87,10 +87,9 @@ func (r *registryFlags) question(cmd *cobra.Command) (*registryQuestion, error) 
 	return q, nil
 }
 
-// askRegistry asks the registry, and then the text, if there is one, whether it
-// says the same.
+// askRegistry asks the registry, and compares its answer with the file if there is one.
 func (v userVerify) askRegistry(ctx context.Context, q *registryQuestion, report *verifyReport) error {
-	if strings.Contains(v.user, ":") { // what follows it would be a part of the password
+	if strings.Contains(v.user, ":") { // the registry would read the rest as part of the password
 		return v.program.cannot("verify", v.user, v.target, htpasswd.ValidateUser(v.user))
 	}
 	entry, found := v.lookup(ctx)
@@ -127,20 +126,15 @@ func (v userVerify) askRegistry(ctx context.Context, q *registryQuestion, report
 	return v.noAnswer(q, r)
 }
 
-// what says what is asked, to stand behind "lets USER".
+// what returns what is asked, as it follows "lets USER".
 func (q *registryQuestion) what() string {
-	switch p := q.permission; p.Action {
-	case "pull":
-		return "pull " + p.Repository
-	case "push":
-		return "push to " + p.Repository
-	case "delete":
-		return "delete from " + p.Repository
+	if q.permission == (registry.Permission{}) {
+		return "in"
 	}
-	return "in"
+	return verbOf(q.permission.Action) + " " + q.permission.Repository
 }
 
-// again returns the same command with another value of one flag, for a hint.
+// again returns the command with another value of one flag, for a hint.
 func (q *registryQuestion) again(v userVerify, flag, value string) string {
 	words := "verify"
 	for _, name := range []string{"registry", "ca-file", "plain-http", "timeout", "can", "password-stdin", "password-file", "password-env", "output"} {
@@ -160,8 +154,8 @@ func (q *registryQuestion) again(v userVerify, flag, value string) string {
 	return v.program.userCommand(words, v.user)
 }
 
-// askAgain asks a registry that refuses a user, until it lets them in or the time
-// of --wait is over: the registry may get the file later than this program.
+// askAgain asks the registry until it lets the user in or the time of --wait is over.
+// It may take some time until the registry sees an edit.
 func (v userVerify) askAgain(ctx context.Context, q *registryQuestion, password []byte) (result registry.Result, err error) {
 	const pause = time.Second
 	v.program.say("waiting up to %s for %s to let %s in", q.wait, q.client.Address, shown(v.user))
@@ -178,7 +172,7 @@ func (v userVerify) askAgain(ctx context.Context, q *registryQuestion, password 
 	}
 }
 
-// besides is what the text says beside the registry, by its reason.
+// besides maps the reason of the file to what is said of it beside the registry.
 var besides = map[string]string{
 	accepted:       "lets them in",
 	wrongPassword:  "has a different password",
@@ -192,13 +186,13 @@ var besides = map[string]string{
 }
 
 func (v userVerify) beside(found verdict) string {
-	if found.reason == noFile && (v.target.IsDefault || v.target.Name == "") { // which nobody has named
+	if found.reason == noFile && (v.target.IsDefault || v.target.Name == "") { // nobody has named it
 		return ""
 	}
 	return "; " + v.target.Name + " " + besides[found.reason]
 }
 
-// refusedHint is what to do about a registry that refuses a user.
+// refusedHint returns the hint for a registry that refuses the user.
 func (v userVerify) refusedHint(found verdict) string {
 	switch found.reason {
 	case accepted:
@@ -219,7 +213,7 @@ func (v userVerify) refusedHint(found verdict) string {
 	return v.program.userCommand("passwd", v.user)
 }
 
-// warnOfDocker says what docker login sends instead, and what comes of it.
+// warnOfDocker warns that docker login sends something else, and says with which result.
 func (v userVerify) warnOfDocker(r registry.Result) {
 	var does []string
 	if r.Docker.Trimmed {
@@ -251,7 +245,7 @@ func server(r registry.Result) string {
 	return r.Server
 }
 
-// noAnswer is the error where the registry says neither yes nor no.
+// noAnswer returns the error for a registry that neither accepts nor refuses the user.
 func (v userVerify) noAnswer(q *registryQuestion, r registry.Result) error {
 	from := server(r)
 	_, host, _ := strings.Cut(r.URL, "://")
@@ -330,7 +324,7 @@ func granted(r registry.Result) string {
 	return " (granted: " + strings.Join(r.Granted, ", ") + ")"
 }
 
-// nameHint is what to do about a certificate for other names.
+// nameHint returns the hint for a certificate that is for other names.
 func (v userVerify) nameHint(q *registryQuestion, r registry.Result, host string) string {
 	if r.OfTokenServer() {
 		return "set REGISTRY_AUTH_TOKEN_REALM of the registry to a URL with a name of its certificate"

@@ -2,7 +2,7 @@ package crypt
 
 import "strings"
 
-// An Effort is what it takes to verify a password: two hashes with the same Effort take the same time.
+// An Effort tells how long it takes to verify a password: hashes with the same Effort take the same time.
 type Effort struct {
 	Scheme string
 	Rounds int // of bcrypt the cost, which is the base-2 logarithm of the rounds; 0 if the scheme has no choice
@@ -12,8 +12,7 @@ type Effort struct {
 // Assess returns the effort of the hash at the start of s, and the length of that hash. Both are zero if Verify would
 // refuse the hash without computing it: because it is too expensive, can only be recognised, or is of another scheme than
 // bcrypt and followed by text other than a field of its own.
-func Assess[T string | []byte](text T) (e Effort, n int) {
-	s := string(text)
+func Assess(s string) (e Effort, n int) {
 	h := parse(s)
 	if h.scheme == Bcrypt {
 		if h.rounds > MaxCost {

@@ -11,37 +11,37 @@ import (
 // ErrPermission is the error of ParsePermission.
 var ErrPermission = errors.New("a permission is pull, push or delete, a colon, and the name of a repository")
 
-// A Permission is something to do with a repository. The zero value is nothing.
+// A Permission is an action in a repository. The zero value stands for none.
 type Permission struct {
-	Action     string // pull, push or delete
+	Action     access.Action // Pull, Push or Delete
 	Repository string
 }
 
 // ParsePermission parses ACTION:REPOSITORY, such as push:labs/app.
 func ParsePermission(s string) (Permission, error) {
 	action, repository, _ := strings.Cut(s, ":")
-	if !slices.Contains([]string{"pull", "push", "delete"}, action) || !access.ValidName(repository) {
+	if !slices.Contains(knownActions, action) || !access.ValidName(repository) {
 		return Permission{}, ErrPermission
 	}
-	return Permission{action, repository}, nil
+	return Permission{access.Action(action), repository}, nil
 }
 
-// String returns ACTION:REPOSITORY.
-func (p Permission) String() string { return p.Action + ":" + p.Repository }
+// knownActions are those that a token can grant.
+var knownActions = []string{"pull", "push", "delete"}
 
-// actions returns what has to be granted. A push reads too: it asks which
-// layers are there.
+// actions returns what has to be granted. A push also needs pull, because it asks
+// which layers are there.
 func (p Permission) actions() []string {
-	if p.Action == "push" {
+	if p.Action == access.Push {
 		return []string{"pull", "push"}
 	}
-	return []string{p.Action}
+	return []string{string(p.Action)}
 }
 
-// needsPull reports whether pull is among them.
-func (p Permission) needsPull() bool { return p.Action == "pull" || p.Action == "push" }
+// needsPull reports whether pull is one of the actions.
+func (p Permission) needsPull() bool { return slices.Contains(p.actions(), "pull") }
 
-// scope returns the scope that asks a token server for it.
+// scope returns the scope in which a token server is asked for the permission.
 func (p Permission) scope() string {
 	return "repository:" + p.Repository + ":" + strings.Join(p.actions(), ",")
 }

@@ -9,9 +9,11 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/registryctl/registryctl/internal/access"
 )
 
-// realm returns the URL of the token server, or nil if it is none that can be
+// realm returns the URL of the token server, or nil if there is none or it cannot be
 // asked.
 func (c challenge) realm() *url.URL {
 	u, err := url.Parse(c.parameters["realm"])
@@ -21,9 +23,8 @@ func (c challenge) realm() *url.URL {
 	return u
 }
 
-// check returns an outcome instead of r where the challenge cannot be met: it
-// names no token server, or one that the password would reach in plain text
-// although the registry has TLS.
+// check returns r with another outcome if the challenge cannot be met: it names no token
+// server, or one without TLS although the registry has TLS.
 func (c challenge) check(r Result) Result {
 	if c.scheme != "bearer" {
 		return r
@@ -38,8 +39,8 @@ func (c challenge) check(r Result) Result {
 	return r
 }
 
-// loginByToken gets a token from the token server that the registry names, and
-// shows it to the registry.
+// loginByToken gets a token from the token server that the registry names, and sends
+// it to the registry.
 func (c Client) loginByToken(ctx context.Context, base string, offered challenge, as credentials, p Permission) Result {
 	token, r := c.token(ctx, base, offered, as, "")
 	if r.Outcome != granted {
@@ -56,8 +57,8 @@ func (c Client) loginByToken(ctx context.Context, base string, offered challenge
 	return r
 }
 
-// permission asks the token server for a permission, goes by what the token
-// says, and asks the registry too where that changes nothing there.
+// permission asks the token server for a permission and reads what the token grants.
+// It also asks the registry if it can do so without changing anything there.
 func (c Client) permission(ctx context.Context, base string, offered challenge, as credentials, p Permission) Result {
 	token, r := c.token(ctx, base, offered, as, p.scope())
 	switch r.Outcome {
@@ -68,12 +69,13 @@ func (c Client) permission(ctx context.Context, base string, offered challenge, 
 	default:
 		return r
 	}
-	actions, known := grantedActions(token, p.Repository)
+	found, known := grantedActions(token, p.Repository)
 	switch {
-	case known && !covers(actions, p.actions()):
-		r.Outcome, r.Granted = Denied, knownActions(actions)
+	case known && !covers(found, p.actions()):
+		r.Outcome = Denied
+		r.Granted = slices.DeleteFunc(slices.Clone(knownActions), func(action string) bool { return !slices.Contains(found, action) })
 		return r
-	case !known && p.Action != "pull": // only a push or a deletion would show it
+	case !known && p.Action != access.Pull: // only a push or a deletion would show it
 		r.Outcome = Undecided
 	default:
 		r.Outcome = Accepted
@@ -86,8 +88,8 @@ func (c Client) permission(ctx context.Context, base string, offered challenge, 
 	return r
 }
 
-// token asks the token server for a token with a scope, or with none. The
-// outcome is granted if there is a token.
+// token asks the token server for a token, with a scope unless that is empty. The
+// outcome is granted if it gets one.
 func (c Client) token(ctx context.Context, base string, offered challenge, as credentials, scope string) (string, Result) {
 	realm := offered.realm()
 	query := realm.Query()
@@ -122,11 +124,10 @@ func (c Client) token(ctx context.Context, base string, offered challenge, as cr
 	return token, r
 }
 
-// grantedActions returns the actions that a token grants for a repository, by
-// its access claim (distribution specification, "Token authentication"), and
-// reports whether it has that claim: tokens need not be JSON Web Tokens. The
-// signature is not verified. That is the registry's part, and here the claim is
-// only shown.
+// grantedActions returns the actions that the access claim of a token grants for a
+// repository (distribution specification, "Token authentication"). ok is false if the
+// token has no such claim; it need not be a JSON Web Token. The signature is not
+// verified, as only the registry trusts the claim.
 func grantedActions(token, repository string) (actions []string, ok bool) {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
@@ -137,15 +138,15 @@ func grantedActions(token, repository string) (actions []string, ok bool) {
 		return nil, false
 	}
 	var claims map[string]json.RawMessage
-	var access []struct {
+	var grants []struct {
 		Type    string   `json:"type"`
 		Name    string   `json:"name"`
 		Actions []string `json:"actions"`
 	}
-	if json.Unmarshal(text, &claims) != nil || json.Unmarshal(claims["access"], &access) != nil {
+	if json.Unmarshal(text, &claims) != nil || json.Unmarshal(claims["access"], &grants) != nil {
 		return nil, false
 	}
-	for _, a := range access {
+	for _, a := range grants {
 		if a.Type == "repository" && a.Name == repository {
 			actions = append(actions, a.Actions...)
 		}
@@ -153,21 +154,8 @@ func grantedActions(token, repository string) (actions []string, ok bool) {
 	return actions, true
 }
 
-// knownActions returns those of the actions that have a meaning here, never nil.
-func knownActions(actions []string) []string {
-	known := []string{}
-	for _, action := range []string{"pull", "push", "delete"} {
-		if slices.Contains(actions, action) {
-			known = append(known, action)
-		}
-	}
-	return known
-}
-
 // covers reports whether the granted actions include all of the wanted ones.
 func covers(granted, wanted []string) bool {
-	if slices.Contains(granted, "*") {
-		return true
-	}
-	return !slices.ContainsFunc(wanted, func(action string) bool { return !slices.Contains(granted, action) })
+	return slices.Contains(granted, "*") ||
+		!slices.ContainsFunc(wanted, func(action string) bool { return !slices.Contains(granted, action) })
 }
