@@ -16,16 +16,14 @@ import (
 	"github.com/registryctl/registryctl/internal/registry"
 )
 
-// A Login is a place in which a client of the registry finds the name and the
-// password by which it logs in.
+// A Login is a place in which a client of the registry keeps a name and a password.
 type Login interface {
 	String() string              // for messages
-	Check(context.Context) error // returns why Save would fail, as far as that can be known
+	Check(context.Context) error // returns the reason if Save is known to fail
 	Save(_ context.Context, user string, password []byte) error
 }
 
-// LoginAddress returns the registry that --registry names for the login which
-// another flag saves.
+// LoginAddress parses --registry, which a flag that saves a login needs.
 func LoginAddress(flag, address string) (registry.Address, error) {
 	if address == "" {
 		return registry.Address{}, Misuse("", "--%s needs --registry, which the login is for", flag)
@@ -37,12 +35,11 @@ func LoginAddress(flag, address string) (registry.Address, error) {
 	return at, nil
 }
 
-// SetLogin returns the configuration of docker that holds the login, too.
+// SetLogin adds a login to a configuration of docker.
 func SetLogin(place string, text []byte, at registry.Address, user string, password []byte) ([]byte, error) {
 	text, err := dockerconfig.Set(text, at, user, password)
-	var helper *dockerconfig.HelperError
 	switch {
-	case errors.As(err, &helper):
+	case errors.As(err, new(*dockerconfig.HelperError)):
 		return nil, Fail("log in with docker login "+at.Host()+", or name another file", "%s: %w", place, err)
 	case err != nil:
 		return nil, Malformed("", "%s: %w", place, err)

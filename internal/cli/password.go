@@ -37,8 +37,8 @@ func (s *passwordSource) register(cmd *cobra.Command) {
 	flags.Var(&s.env, "password-env", "read the password from the variable `VAR`")
 }
 
-// An envFlag is --password-env. The variable is read and removed from our own
-// environment as soon as the flag is parsed: no process that is started sees it.
+// An envFlag is --password-env. As soon as the flag is parsed, the variable is read and
+// removed from the environment, so that no child process sees it.
 type envFlag struct {
 	name  string
 	value string
@@ -58,8 +58,7 @@ func (e *envFlag) Set(name string) error {
 	return nil
 }
 
-// A newPassword says where the password of a user comes from who gets one, and how
-// it is hashed.
+// A newPassword says where a new password comes from, and how it is hashed.
 type newPassword struct {
 	passwordSource
 	generate bool
@@ -80,12 +79,12 @@ func (s *newPassword) register(cmd *cobra.Command, p *Program) {
 	s.openLogin = p.LoginFlags(cmd)
 }
 
-// prompts reports whether a person is asked.
+// prompts reports whether the password is asked for at a prompt.
 func (s *newPassword) prompts() bool {
 	return !s.stdin && s.file == "" && s.env.name == "" && !s.generate && s.hash == ""
 }
 
-// check refuses sources that exclude each other, before anything is asked or read.
+// check refuses sources that exclude each other, before a password is read.
 func (s *newPassword) check(cmd *cobra.Command, p *Program, t Text) error {
 	if err := exclusive(cmd, "a password has one source", "password-stdin", "password-file", "password-env", "generate", "hash"); err != nil {
 		return err
@@ -121,7 +120,7 @@ func (s *passwordSource) check(cmd *cobra.Command, t Text) error {
 	return nil
 }
 
-// manifestAndPassword is the error where only one of them can be printed.
+// manifestAndPassword returns the error for flags that would print both.
 func manifestAndPassword() error {
 	return Misuse("leave out -o", "standard output cannot be both the manifest and the generated password")
 }
@@ -131,7 +130,7 @@ func stdinTaken() error {
 		"standard input cannot be both the file and the password")
 }
 
-// checkStdout fails where a generated password could be seen by nobody.
+// checkStdout fails if nobody could see a generated password.
 func (p *Program) checkStdout() error {
 	f, ok := p.Stdout.(*os.File)
 	if !ok {
@@ -141,16 +140,15 @@ func (p *Program) checkStdout() error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errOutput, err)
 	}
-	// Go opens the null device in the place of a closed standard output. On Windows
-	// it takes a pipe and a terminal for the same file as that.
+	// Go opens the null device if standard output is closed. On Windows, os.SameFile
+	// cannot tell a pipe or a terminal from the null device.
 	if null, err := os.Stat(os.DevNull); err == nil && os.SameFile(info, null) && info.Mode().Type() == null.Mode().Type() && !isTerminal(f) {
 		return fail(exitIO, "the password is printed only once", "standard output is closed or the null device: nobody would see the generated password")
 	}
 	return nil
 }
 
-// A credential is what a user is given: a password, or a hash that was made
-// elsewhere.
+// A credential is a password, or a hash that was computed elsewhere.
 type credential struct {
 	password []byte
 	hash     htpasswd.Hash
@@ -192,14 +190,14 @@ func (s *newPassword) read(ctx context.Context, p *Program, user string) (c cred
 	return c, nil
 }
 
-// isQuoted reports whether a password is what cmd.exe sends of: echo "d0cker"|
+// isQuoted reports whether a password is in quotes, as cmd.exe sends it for: echo "d0cker"|
 func isQuoted(password []byte) bool {
 	n := len(password)
 	return n > 1 && (password[0] == '"' || password[0] == '\'') && password[n-1] == password[0]
 }
 
-// encode returns the hash of the credential, of the given cost if it is not made
-// yet. The password is overwritten, unless it is needed again.
+// encode returns the hash of the credential. A password is hashed at the given cost and
+// overwritten, unless it is needed again.
 func (s *newPassword) encode(ctx context.Context, p *Program, c credential, cost int) (htpasswd.Hash, error) {
 	if c.isHash {
 		cost, _ := c.hash.Cost()
@@ -223,7 +221,7 @@ func (s *newPassword) encode(ctx context.Context, p *Program, c credential, cost
 	return h, err
 }
 
-// save saves the login of a user whose password was set, if that was asked for.
+// save saves the login of a user whose password was set, if a flag asks for it.
 func (s *newPassword) save(ctx context.Context, p *Program, t Text, user string, c credential) error {
 	if s.login == nil {
 		return nil
@@ -237,13 +235,13 @@ func (s *newPassword) save(ctx context.Context, p *Program, t Text, user string,
 	return nil
 }
 
-// Costs between which there is no warning.
+// A cost below weakCost or above slowCost is warned of.
 const (
 	weakCost = 10
 	slowCost = 12
 )
 
-// warnOfCost warns of a cost that nobody has timed here.
+// warnOfCost warns of a cost whose time on this machine is not known.
 func (p *Program) warnOfCost(cost int) {
 	switch {
 	case cost > slowCost:
@@ -260,7 +258,7 @@ func promptExisting(ctx context.Context, t *term.Terminal, user string) ([]byte,
 	return promptOnce(ctx, t, fmt.Sprintf("Password for %s: ", shown(user)))
 }
 
-// read returns the password from where the flags say, or from the prompt.
+// read reads the password from the source that the flags name, or from the prompt.
 func (s *passwordSource) read(ctx context.Context, p *Program, user string, prompt prompter) ([]byte, error) {
 	switch {
 	case s.stdin:
@@ -273,7 +271,7 @@ func (s *passwordSource) read(ctx context.Context, p *Program, user string, prom
 		defer f.Close()
 		return s.readLine(ctx, p, f)
 	case s.env.name != "" && !s.env.isSet:
-		// Not named in the message: it may be the password, put here by mistake.
+		// The message does not repeat the name, which may be the password, given by mistake.
 		return nil, Misuse("use the name of the variable alone: PW, not $PW, $env:PW or %PW%", "the environment variable of --password-env is not set")
 	case s.env.name != "":
 		return s.readLine(ctx, p, strings.NewReader(s.env.value))
@@ -294,7 +292,7 @@ func (s *passwordSource) readLine(ctx context.Context, p *Program, r io.Reader) 
 	return line, s.named(err)
 }
 
-// place is where the password comes from, empty for the prompt.
+// place names the source of the password; it is empty for the prompt.
 func (s *passwordSource) place() string {
 	switch {
 	case s.stdin:
@@ -305,7 +303,7 @@ func (s *passwordSource) place() string {
 	return string(s.file)
 }
 
-// named says where a password comes from that is refused.
+// named adds the source to the error of a password that is refused.
 func (s *passwordSource) named(err error) error {
 	if place := s.place(); place != "" && errors.Is(err, htpasswd.ErrInvalidPassword) {
 		return namedSource{place, err}
@@ -313,7 +311,7 @@ func (s *passwordSource) named(err error) error {
 	return err
 }
 
-// A namedSource is the error of a password from there.
+// A namedSource is the error of a password, with the source of the password.
 type namedSource struct {
 	source string
 	err    error
@@ -322,15 +320,14 @@ type namedSource struct {
 func (e namedSource) Unwrap() error { return e.err }
 
 func (e namedSource) Error() string {
-	var inner namedSource
-	if errors.As(e.err, &inner) {
+	if inner, ok := errors.AsType[namedSource](e.err); ok {
 		return inner.Error()
 	}
 	return e.source + ": " + e.err.Error()
 }
 
-// cannotOpen is the error of a --password-file. It does not name the file: that
-// may be the password, put here by mistake.
+// cannotOpen returns the error for a --password-file that cannot be opened. It does not
+// repeat the name, which may be the password itself, given by mistake.
 func (s *passwordSource) cannotOpen(err error) error {
 	hint := ""
 	switch {
@@ -339,18 +336,17 @@ func (s *passwordSource) cannotOpen(err error) error {
 	case errors.Is(err, fs.ErrNotExist):
 		hint = "--password-file takes the path of a file that holds the password"
 	}
-	var path *fs.PathError
-	if errors.As(err, &path) {
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
 		err = path.Err
 	}
 	return Fail(hint, "cannot open the file of --password-file: %w", err)
 }
 
-// maxSourceBytes is more than any password takes, in UTF-16 as well; a longer text
-// need not be read to be refused.
+// maxSourceBytes is more than any password needs, even in UTF-16. A longer text is
+// refused without being read to its end.
 const maxSourceBytes = 4096
 
-// decodePassword reads a password as the shells of every system send it: with a
+// decodePassword reads a password as the shells of all systems send it: perhaps with a
 // byte order mark or as UTF-16, and with a line ending.
 func decodePassword(ctx context.Context, r io.Reader, place string) ([]byte, error) {
 	password, _, err := decodeLine(ctx, r)
@@ -363,8 +359,8 @@ func decodePassword(ctx context.Context, r io.Reader, place string) ([]byte, err
 	return password, nil
 }
 
-// decodeLine returns the one line that r holds, and whether a byte order mark was
-// before it, as there is before UTF-16.
+// decodeLine returns the only line of r. marked is true if the line began with a byte
+// order mark, as UTF-16 does.
 func decodeLine(ctx context.Context, r io.Reader) (line []byte, marked bool, err error) {
 	raw, err := readAll(ctx, io.LimitReader(r, maxSourceBytes))
 	if err != nil {
@@ -389,8 +385,8 @@ func decodeLine(ctx context.Context, r io.Reader) (line []byte, marked bool, err
 	return bytes.Clone(text), marked, nil
 }
 
-// powerShellObjects are what PowerShell makes of a secret that is piped into a
-// program as it is.
+// powerShellObjects are what PowerShell sends if a secret object itself is piped into a
+// program.
 var powerShellObjects = []string{"System.Security.SecureString", "System.Management.Automation.PSCredential"}
 
 func (s *newPassword) readHash(ctx context.Context, stdin io.Reader) (h htpasswd.Hash, err error) {
@@ -422,7 +418,7 @@ func (s *newPassword) readHash(ctx context.Context, stdin io.Reader) (h htpasswd
 	return h, fail(exitFormat, "a bcrypt hash has 60 characters and begins with $2y$", "the value of --hash is not a bcrypt hash")
 }
 
-// A generatedPassword is what is printed of one, in JSON as it is here.
+// A generatedPassword is the JSON output for one. No field may change its name.
 type generatedPassword struct {
 	User     string `json:"user"`
 	Password string `json:"password"`
@@ -448,11 +444,11 @@ func (p *Program) revealUnsure(err error, reveal func() error) error {
 	return errors.Join(err, reveal())
 }
 
-// lostPasswords is the error of passwords that are set and could not be printed.
+// lostPasswords returns the error for passwords that were set but could not be printed.
 func (p *Program) lostPasswords(what string, users []string, err error) error {
 	if err == nil {
 		return nil
 	}
-	// Not wrapped: also said to a reader who is gone, for whom other output is none.
+	// Not wrapped, because report would ignore it if the reader of the output is gone.
 	return fail(exitIO, p.userCommand("passwd --generate", users...), "%s set but could not be printed: %v", what, err)
 }

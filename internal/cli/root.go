@@ -34,12 +34,12 @@ import (
 // exit status. SIGINT and SIGTERM end the context of the command.
 func (p *Program) Main(args []string) int {
 	disableCoreDumps()
-	// A write to a pipe that nobody reads any more is an error like others: one
-	// after the file was changed has to be reported.
+	// A write to a closed pipe is an ordinary error, because the file may have been
+	// changed by then, and that must be reported.
 	ignoreBrokenPipe()
 	ctx, stop := signal.NotifyContext(context.Background(), endingSignals()...)
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second Ctrl-C ends even what does not listen
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
 
 	root := p.newRoot()
 	var helpErr error // a help function returns none
@@ -98,18 +98,17 @@ func (p *Program) report(err error) Status {
 	}
 	e := p.explain(err)
 	if errors.Is(err, errOutput) && isBrokenPipe(err) {
-		return e.Status // the reader of our output has seen enough of it
+		return e.Status // the reader has closed the pipe, and needs no message
 	}
 	name := p.Name
 	if errors.As(err, new(apacheError)) {
 		name = apacheName
 	}
 	lines := []string{e.Error()}
-	var bad badEntries
-	if errors.As(err, &bad) {
+	if bad, ok := errors.AsType[badEntries](err); ok {
 		lines = bad.lines()
 	}
-	var b strings.Builder // written at once: a hint never stands without its error
+	var b strings.Builder // so that error and hint are written by one call
 	for _, line := range lines {
 		fmt.Fprintf(&b, "%s: %s\n", name, oneLine(line))
 	}
@@ -175,7 +174,7 @@ func (p *Program) suggestion(group *cobra.Command, typed string, operands []stri
 		}
 		operands = operands[:min(most, len(operands))]
 		if slices.ContainsFunc(operands, func(name string) bool { return shown(name) != crypt.Quote(name) }) {
-			operands = nil // one may be more than a name
+			operands = nil // one of them may hold a password or a hash
 		}
 		return "did you mean " + p.userCommand(verb, operands...)
 	}
@@ -191,35 +190,35 @@ func (p *Program) suggestion(group *cobra.Command, typed string, operands []stri
 	return group.CommandPath() + " --help lists the commands"
 }
 
-// isPlainWord reports whether an unknown command may be repeated: a longer one, or
-// one with other characters, could be a secret.
+// isPlainWord reports whether an unknown word may be repeated in a message. A longer
+// word, or one with other characters, could be a secret.
 func isPlainWord(word string) bool {
 	const longest = 20
 	return len(word) <= longest && strings.Trim(word, "abcdefghijklmnopqrstuvwxyz-") == ""
 }
 
-// say tells a person what was done.
+// say prints a message to standard error, unless the user asked for silence.
 func (p *Program) say(format string, args ...any) {
 	if !p.quiet {
 		fmt.Fprintln(p.Stderr, oneLine(fmt.Sprintf(format, args...)))
 	}
 }
 
-// warn tells a person what could be wrong.
+// warn prints a warning.
 func (p *Program) warn(format string, args ...any) {
 	p.say(p.Name+": warning: "+format, args...)
 }
 
-// Say tells a person what a store does.
+// Say prints a message to standard error, for a store.
 func (p *Program) Say(format string, args ...any) { p.say(format, args...) }
 
-// Warn tells a person what could be wrong with the text of a store.
+// Warn prints a warning to standard error, for a store.
 func (p *Program) Warn(format string, args ...any) { p.warn(format, args...) }
 
-// Print writes what a store prints to standard output.
+// Print writes data to standard output, for a store.
 func (p *Program) Print(data []byte) error { return p.print(data) }
 
-// done tells a person what was done to the text.
+// done says what was done to the text, and whether it was a dry run.
 func (p *Program) done(t Text, format string, args ...any) {
 	p.say(format+t.DryRun.note(), args...)
 }

@@ -20,18 +20,18 @@ import (
 	"github.com/registryctl/registryctl/internal/atomicfile"
 )
 
-// A fileStore is a file, with what a person has to know when it cannot be used.
+// A fileStore is a file, with what is needed for helpful messages.
 type fileStore struct {
 	htpasswd.FileStore
 	program   *Program
-	origin    string // who has named the path, for messages
-	isDefault bool   // the directory is created: a mistyped one has to fail
+	origin    string // where the path comes from, for messages
+	isDefault bool   // only the default directory is created, as any other may be mistyped
 	access    Access
 	timeout   time.Duration // for the lock
 }
 
-// Read fails for a file that could not be edited, if it is read for an edit:
-// before a password is asked for.
+// Read reads the file. If it is opened for an edit that cannot succeed, Read fails, so
+// that no password is asked for in vain.
 func (s fileStore) Read(ctx context.Context) (*htpasswd.File, error) {
 	if s.access != ToRead {
 		if err := s.checkEdit(); err != nil {
@@ -59,13 +59,13 @@ func (s fileStore) Update(ctx context.Context, edit func(*htpasswd.File) error) 
 	return changed, s.explain(err)
 }
 
-// shortestWait is enough to come to the lock, which may be free.
+// shortestWait is the time to get a lock that is free.
 const shortestWait = 100 * time.Millisecond
 
-// noDirectory is the hint where add would not create the file.
+// noDirectory is the hint if add would not create the file either.
 const noDirectory = "check the path, or create the directory first"
 
-// checkEdit returns why the file could not be edited, where that can be known.
+// checkEdit returns the reason if an edit of the file is known to fail.
 func (s fileStore) checkEdit() error {
 	info, err := os.Stat(s.Path)
 	switch {
@@ -84,11 +84,11 @@ func (s fileStore) checkEdit() error {
 			return Fail(noDirectory, "the directory of %s does not exist (%s)", s.Path, s.origin)
 		}
 	}
-	return nil // another error is for the read to tell
+	return nil // the read reports any other error
 }
 
-// prepareDirectory creates the default directory, with the bits that the mode of
-// the file needs.
+// prepareDirectory creates the default directory, with the permissions that the mode of
+// the file requires.
 func (s fileStore) prepareDirectory() error {
 	dir := filepath.Dir(s.Path)
 	mode := directoryMode(cmp.Or(s.Mode, 0o600))
@@ -111,7 +111,8 @@ func (s fileStore) prepareDirectory() error {
 	return nil
 }
 
-// directoryMode lets everyone look into a directory who may read a file in it.
+// directoryMode returns the mode of a directory that lets everyone reach a file in it
+// who may read the file.
 func directoryMode(file fs.FileMode) fs.FileMode {
 	mode := fs.FileMode(0o700)
 	for _, bits := range []fs.FileMode{0o050, 0o005} {
@@ -122,7 +123,7 @@ func directoryMode(file fs.FileMode) fs.FileMode {
 	return mode
 }
 
-// explain adds to an error of the file what a person can do.
+// explain adds to an error of the file a hint that says what to do.
 func (s fileStore) explain(err error) error {
 	if link, ok := errors.AsType[*atomicfile.LinkError](err); ok {
 		return Fail(takeLink(link.Link), "%w", link)
@@ -152,7 +153,7 @@ func (s fileStore) explain(err error) error {
 	return err
 }
 
-// takeLink is the hint for a link of another user.
+// takeLink returns the hint for a symbolic link that belongs to another user.
 func takeLink(link string) string {
 	me := currentUser()
 	if me == "" {
@@ -168,8 +169,8 @@ type missingFile struct{ path, origin string }
 func (e missingFile) Error() string        { return fmt.Sprintf("%s does not exist (%s)", e.path, e.origin) }
 func (e missingFile) Is(target error) bool { return target == fs.ErrNotExist }
 
-// denied says which of the file and its directory the user may not use, and whose
-// it is.
+// denied returns the error for missing permissions. It names the file or its directory,
+// whichever is the reason, and the owner.
 func (s fileStore) denied() error {
 	name := s.Path
 	dir := filepath.Dir(s.Path)
@@ -187,8 +188,8 @@ func (s fileStore) denied() error {
 	return Fail(cmp.Or(containerHint(name), hint), "permission denied: %s belongs to %s", name, owner)
 }
 
-// A filter is the store of "-f -": the text is read from in, and an edit writes
-// the new one to out, also if it is the same.
+// A filter is the store of "-f -". It reads the text from in, and an edit writes the new
+// text to out, even if nothing has changed.
 type filter struct {
 	in  io.Reader
 	out io.Writer
@@ -244,14 +245,14 @@ func readOrEmpty(ctx context.Context, s Store) (f *htpasswd.File, missing bool, 
 func (t Text) isMissing(ctx context.Context) (bool, error) {
 	if t.File != "" {
 		_, err := os.Stat(t.File)
-		return isMissing(err), nil // another error is for the edit to tell
+		return isMissing(err), nil // the edit reports any other error
 	}
 	_, missing, err := readOrEmpty(ctx, t)
 	return missing, err
 }
 
-// openFile opens a file to read. Windows would open a directory as well, and then
-// speak of a function.
+// openFile opens a file to read. It refuses a directory, which Windows would open, only
+// to fail later with an obscure error.
 func openFile(path string) (*os.File, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -264,14 +265,13 @@ func openFile(path string) (*os.File, error) {
 	return f, nil
 }
 
-// readAll reads all of a stream, which may be a pipe that nothing comes from.
+// readAll reads r, which may be a pipe that nobody writes to, until ctx ends.
 func readAll(ctx context.Context, r io.Reader) ([]byte, error) {
 	return await(ctx, func() ([]byte, error) { return io.ReadAll(r) })
 }
 
-// await runs work that cannot be interrupted, and stops waiting for it when ctx
-// ends. The result comes through a channel, so that work which goes on touches
-// nothing of the caller's.
+// await runs work that cannot be interrupted, and stops waiting for it when ctx ends.
+// The result comes through a channel, because work may still be running by then.
 func await[T any](ctx context.Context, work func() (T, error)) (T, error) {
 	type result struct {
 		value T
@@ -309,7 +309,7 @@ func twin(f *htpasswd.File, name string) (user string, found bool) {
 	return "", false
 }
 
-// lostWithContainer warns of an edit in a container that is on no mount.
+// lostWithContainer returns the warning for a file in a container that is on no mount.
 func lostWithContainer(path string) string {
 	if !inContainer() {
 		return ""
@@ -323,7 +323,7 @@ func lostWithContainer(path string) string {
 
 func isMountPoint(path string) bool { return slices.Contains(mountPoints(), withoutLinks(path)) }
 
-// withoutLinks is an absolute path, without links as far as it exists.
+// withoutLinks returns the absolute path, with the links in its existing part resolved.
 func withoutLinks(path string) string {
 	path, err := filepath.Abs(path)
 	if err != nil {

@@ -80,11 +80,10 @@ func readText(stdin io.Reader, o importOptions) (string, error) {
 	return text.String(), nil
 }
 
-// cannotRead returns the error for a list that cannot be read. It has the name only
-// if that cannot be a list itself, passed in the place of a name.
+// cannotRead returns the error for a list that cannot be read. It repeats the name only
+// if that cannot be the list itself, given by mistake.
 func cannotRead(list string, err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
 		err = path.Err
 	}
 	name := strings.TrimPrefix(list, filepath.VolumeName(list))
@@ -120,7 +119,7 @@ func (b badEntries) lines() []string {
 // A sizeFlag is a number of bytes.
 type sizeFlag int64
 
-// defaultMaxSize is larger than any list that is typed or exported.
+// defaultMaxSize is larger than any real list.
 const defaultMaxSize sizeFlag = 256 << 20
 
 var sizeUnits = []struct {

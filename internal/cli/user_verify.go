@@ -98,7 +98,7 @@ is the registry's if it was asked, else the file's.
 	return cmd
 }
 
-// nameInReport leaves out what follows a colon, which may be a password.
+// nameInReport omits what follows a colon, which may be a password.
 func nameInReport(user string) string {
 	before, _, cut := strings.Cut(crypt.Redact(user), ":")
 	if cut {
@@ -107,7 +107,7 @@ func nameInReport(user string) string {
 	return before
 }
 
-// A failedStore is the store where the flags name none.
+// A failedStore is used if no store could be opened.
 type failedStore struct{ err error }
 
 func (s failedStore) Read(context.Context) (*htpasswd.File, error) { return nil, s.err }
@@ -148,8 +148,8 @@ const (
 	unreadableFile = "unreadable-file"
 )
 
-// A verdict is what a file says of a user: a reason, empty if that depends on
-// the password, and an error unless it lets them in.
+// A verdict is the result for a user of a file. The reason is empty if it depends on the
+// password. The error is nil if the file lets the user in.
 type verdict struct {
 	reason string
 	err    error
@@ -171,16 +171,15 @@ func (v userVerify) askFile(ctx context.Context, report *verifyReport) error {
 	return found.err
 }
 
-// lookup returns the user's entry, and a verdict where it takes no password.
+// lookup returns the user's entry, or the verdict if no password is needed for it.
 func (v userVerify) lookup(ctx context.Context) (htpasswd.Entry, verdict) {
 	f, err := v.target.Read(ctx)
 	if err != nil {
 		reason := unreadableFile
-		var malformed *htpasswd.ParseError
 		switch {
-		case errors.As(err, &malformed):
+		case errors.As(err, new(*htpasswd.ParseError)):
 			reason = malformedFile
-		case errors.Is(err, fs.ErrNotExist), v.target.Name == "": // nor was one named
+		case errors.Is(err, fs.ErrNotExist), v.target.Name == "":
 			reason = noFile
 		case ctx.Err() != nil:
 			reason = ""
@@ -203,7 +202,7 @@ func (v userVerify) readPassword(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(password) == 0 || len(password) > htpasswd.MaxPasswordBytes { // others may be in the file
+	if len(password) == 0 || len(password) > htpasswd.MaxPasswordBytes { // a file can hold all others
 		return nil, v.source.named(htpasswd.ValidatePassword(password))
 	}
 	return password, nil
