@@ -42,14 +42,12 @@ func ReadToWatch(path string) (string, fs.FileInfo, error) {
 		if s.whole {
 			return s.text, s.info, nil
 		}
-		if now, err := os.Stat(path); err == nil && os.SameFile(s.info, now) {
-			break
-		}
-		// It lost its name to the new one, which changes its state as well.
 	}
 	return "", nil, &fs.PathError{Op: "read", Path: path, Err: ErrConflict}
 }
 
+// readToWatch reads the file once. The snapshot is not whole if another file took its
+// place meanwhile.
 func readToWatch(path string) (*snapshot, error) {
 	// Before it is opened: to open a pipe waits for its other end.
 	info, err := os.Stat(path)
@@ -64,7 +62,16 @@ func readToWatch(path string) (*snapshot, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return readAll(f)
+	s, err := readAll(f)
+	if err != nil || s.whole {
+		return s, err
+	}
+	// A file that was replaced changes as well. It is still open, so that the new one
+	// cannot have got its inode.
+	if now, err := os.Stat(path); err == nil && os.SameFile(s.info, now) {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: ErrConflict}
+	}
+	return s, nil
 }
 
 // SameState reports whether now is the file that was read, and has not been
