@@ -13,11 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// noWait does not wait for the other end of a pipe.
+// noWait opens a pipe without waiting for its other end.
 const noWait = unix.O_NONBLOCK
 
-// lockPoll is how often a waiting edit looks whether the lock is free: about as
-// long as an edit holds it.
+// lockPoll is the time between two attempts to take the lock: about as long as an edit
+// holds it.
 const lockPoll = 5 * time.Millisecond
 
 // tryLock reports whether the lock of f was free, and takes it.
@@ -61,15 +61,14 @@ func syncRename(_ *os.Root, dir *os.File, _ string) error {
 // hide is for Windows: here the dot hides the lock file.
 func hide(*os.File) {}
 
-// isShared reports whether a file has another name, under which it may be
-// anything.
+// isShared reports whether a file has another name, and so perhaps another purpose.
 func isShared(info fs.FileInfo) bool { return info.Sys().(*syscall.Stat_t).Nlink > 1 }
 
 // settleTime is for Windows: here each write sets the time at once.
 func settleTime(*os.File) error { return nil }
 
-// setTime makes f newer than old by step. Only its owner can choose the time; who
-// may only write it, as in place, lets the step pass and sets it to now.
+// setTime makes f newer than old by step. Only the owner of a file can set any time;
+// others, who write in place, wait for the step and set the current time.
 func setTime(f *os.File, old time.Time, step time.Duration) error {
 	err := setModTime(f, old.Add(step))
 	if !errors.Is(err, unix.EPERM) {
@@ -105,8 +104,8 @@ func copyAttributes(f, old *os.File, mode fs.FileMode) error {
 	return setMode(f, info, mode)
 }
 
-// setOwnerAndMode changes f, which is info, if its owner is not that of like, or
-// its mode not that mode. Like may be nil.
+// setOwnerAndMode gives f, which info describes, the owner of like and the mode. It
+// changes only what differs. Like may be nil.
 func setOwnerAndMode(f *os.File, info, like fs.FileInfo, mode fs.FileMode) error {
 	if err := setOwner(f, info, like); err != nil {
 		return err
@@ -115,11 +114,14 @@ func setOwnerAndMode(f *os.File, info, like fs.FileInfo, mode fs.FileMode) error
 }
 
 func setOwner(f *os.File, info, like fs.FileInfo) error {
-	if like == nil || owner(like) == owner(info) {
+	if like == nil {
 		return nil
 	}
-	want := owner(like)
-	return f.Chown(int(want.uid), int(want.gid))
+	is, want := info.Sys().(*syscall.Stat_t), like.Sys().(*syscall.Stat_t)
+	if is.Uid == want.Uid && is.Gid == want.Gid {
+		return nil
+	}
+	return f.Chown(int(want.Uid), int(want.Gid))
 }
 
 func setMode(f *os.File, info fs.FileInfo, mode fs.FileMode) error {
@@ -130,10 +132,3 @@ func setMode(f *os.File, info fs.FileInfo, mode fs.FileMode) error {
 }
 
 func modeDiffers(info fs.FileInfo, mode fs.FileMode) bool { return info.Mode().Perm() != mode }
-
-type ids struct{ uid, gid uint32 }
-
-func owner(info fs.FileInfo) ids {
-	stat := info.Sys().(*syscall.Stat_t)
-	return ids{stat.Uid, stat.Gid}
-}

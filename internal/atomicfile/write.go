@@ -10,11 +10,12 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
 
-// temporarySuffix ends the names of files that only a run of this program has.
+// temporarySuffix ends the names of our temporary files.
 const temporarySuffix = ".registryctl-tmp"
 
 // replace puts a new file with the text of r in the place of the old one.
@@ -32,12 +33,12 @@ func (u *update) replace(ctx context.Context, r *revision, lock *fileLock) (err 
 	renamed := false
 	defer func() {
 		if !renamed {
-			_ = f.Close() // a second time, mostly
+			_ = f.Close() // has no effect if it is closed already
 			_ = retry(ctx, func() error { return remove(u.dir, name) })
 		}
 	}()
 
-	// Before the text, so that nobody can read it who could not read the old file.
+	// Before the text is written, so that only those can read it who could read the old file.
 	if err := u.setAttributes(ctx, f, r.from); err != nil {
 		if errors.Is(err, errChanged) {
 			return err
@@ -104,7 +105,7 @@ func (u *update) setAttributes(ctx context.Context, f *os.File, from *snapshot) 
 	return copyAttributes(f, old, mode)
 }
 
-// mayWrite is the last look before the file becomes the new one.
+// mayWrite makes the last checks before the file is changed.
 func (u *update) mayWrite(ctx context.Context, r *revision, lock *fileLock) error {
 	if err := u.unchanged(ctx, r.from); err != nil {
 		return err
@@ -115,7 +116,7 @@ func (u *update) mayWrite(ctx context.Context, r *revision, lock *fileLock) erro
 	return canceled(ctx)
 }
 
-// removeTemporaries removes the temporary files of other runs. They are dead, or
+// removeTemporaries removes the temporary files of other processes, which have ended or
 // have lost the lock.
 func (t *target) removeTemporaries() error {
 	names, err := list(t.dir)
@@ -176,29 +177,31 @@ func (u *update) overwrite(ctx context.Context, r *revision, lock *fileLock) err
 		}
 		return u.fail("write", err)
 	}
-	// What its Close could report, Sync has.
+	// Sync has reported any error that Close could report.
 	defer f.Close()
 	if u.SetMode {
 		if err := setOwnerAndMode(f, old.info, nil, u.Mode); err != nil {
 			return fmt.Errorf("%w: %w", ErrAttributes, u.fail("edit", err))
 		}
-		if old, err = u.afterSetMode(f, old); err != nil {
-			return err
+		info, err := f.Stat() // setting the mode has changed the time of the last change
+		if err != nil {
+			return u.fail("write", err)
 		}
+		old = &snapshot{old.text, info, true}
 	}
 	if err := u.mayWrite(ctx, &revision{from: old}, lock); err != nil {
 		return err
 	}
 	if onlyAdds {
 		if _, err = f.Write(added); err != nil {
-			// A full disk may have taken a part.
+			// If the disk is full, a part may have been written.
 			err = errors.Join(err, f.Truncate(old.info.Size()))
 		}
 	} else if err = writeOver(f, whole.Bytes()); err != nil {
 		err = errors.Join(err, writeOver(f, []byte(old.text)))
 	}
 	if err != nil {
-		_ = makeNewerThanSeen(f, old.info) // who has read it half-way has to read it again
+		_ = makeNewerThanSeen(f, old.info) // so that those who have read a part of it read it again
 		return u.fail("write", err)
 	}
 	err = makeNewerThanSeen(f, old.info)
@@ -211,16 +214,6 @@ func (u *update) overwrite(ctx context.Context, r *revision, lock *fileLock) err
 	return nil
 }
 
-// afterSetMode is the snapshot after the mode was set, which changes the time of
-// the last change.
-func (u *update) afterSetMode(f *os.File, old *snapshot) (*snapshot, error) {
-	info, err := f.Stat()
-	if err != nil {
-		return nil, u.fail("write", err)
-	}
-	return &snapshot{old.text, info, true}, nil
-}
-
 func writeOver(f *os.File, text []byte) error {
 	if _, err := f.WriteAt(text, 0); err != nil {
 		return err
@@ -228,23 +221,19 @@ func writeOver(f *os.File, text []byte) error {
 	return f.Truncate(int64(len(text)))
 }
 
-// makeNewerThanSeen makes f newer than the old file, and than the time that the
-// writing has left, at which a reader may have seen a part of it.
+// makeNewerThanSeen makes f newer than the old file, and newer than it is now, because a
+// reader may have seen a part of the text with the current time.
 func makeNewerThanSeen(f *os.File, old fs.FileInfo) error {
 	written, err := f.Stat()
 	if err != nil {
 		return err
 	}
-	newest := old.ModTime()
-	if written.ModTime().After(newest) {
-		newest = written.ModTime()
-	}
-	return makeNewer(f, newest)
+	return makeNewer(f, slices.MaxFunc([]time.Time{old.ModTime(), written.ModTime()}, time.Time.Compare))
 }
 
-// makeNewer makes f newer than the old time. A server that knows a file by its
-// time would else go on with the old text, if two edits are made within one tick
-// of a coarse clock or the old time is in the future.
+// makeNewer makes f newer than the old time. Otherwise a server that looks only at the
+// time would keep the old text if two edits are made within one tick of a coarse clock,
+// or if the old time is in the future.
 func makeNewer(f *os.File, old time.Time) error {
 	if err := settleTime(f); err != nil {
 		return err

@@ -16,19 +16,12 @@ import (
 	"github.com/registryctl/registryctl/htpasswd"
 )
 
-// completionScripts writes the script of each shell, which is cobra's.
-var completionScripts = map[string]func(root *cobra.Command, w io.Writer) error{
-	"bash":       func(root *cobra.Command, w io.Writer) error { return root.GenBashCompletionV2(w, true) },
-	"zsh":        (*cobra.Command).GenZshCompletion,
-	"fish":       writeFishCompletion,
-	"powershell": (*cobra.Command).GenPowerShellCompletionWithDesc,
-}
-
-// fishUnescaped is where cobra's script for fish evaluates the words of the command
-// line without the quotes that they were typed with.
+// fishUnescaped is the part of cobra's script for fish that evaluates the words of the
+// command line without the quotes around them.
 const fishUnescaped = `$args[1] __complete $args[2..-1] $lastArg"`
 
-// writeFishCompletion escapes what the script evaluates: a name could be a command.
+// writeFishCompletion writes cobra's script, but escapes the words that it evaluates,
+// because the name of a user could be a command.
 func writeFishCompletion(root *cobra.Command, w io.Writer) error {
 	var script bytes.Buffer
 	if err := root.GenFishCompletion(&script, true); err != nil {
@@ -55,21 +48,25 @@ func newCompletion(p *Program) *cobra.Command {
 		forSession = "The example enables it\nfor the session; add that line to the profile of the shell to keep it."
 		forGood    = "The example installs\nit; it takes effect in the next session."
 	)
-	for _, shell := range []struct{ name, title, effect, example string }{
-		{"bash", "bash", forSession, "source <(registryctl completion bash)"},
-		{"zsh", "zsh", forGood, "registryctl completion zsh > \"${fpath[1]}/_registryctl\""},
-		{"fish", "fish", forGood, "registryctl completion fish > ~/.config/fish/completions/registryctl.fish"},
-		{"powershell", "PowerShell", forSession, "registryctl completion powershell | Out-String | iex # PowerShell"},
+	bash := func(root *cobra.Command, w io.Writer) error { return root.GenBashCompletionV2(w, true) }
+	for _, shell := range []struct {
+		title, effect, example string
+		write                  func(root *cobra.Command, w io.Writer) error
+	}{
+		{"bash", forSession, "source <(registryctl completion bash)", bash},
+		{"zsh", forGood, "registryctl completion zsh > \"${fpath[1]}/_registryctl\"", (*cobra.Command).GenZshCompletion},
+		{"fish", forGood, "registryctl completion fish > ~/.config/fish/completions/registryctl.fish", writeFishCompletion},
+		{"PowerShell", forSession, "registryctl completion powershell | Out-String | iex # PowerShell", (*cobra.Command).GenPowerShellCompletionWithDesc},
 	} {
 		cmd.AddCommand(&cobra.Command{
-			Use:               shell.name,
+			Use:               strings.ToLower(shell.title),
 			Short:             "Print the completion script of " + shell.title,
 			Long:              "Print the completion script of " + shell.title + ". " + shell.effect,
 			Example:           "  " + shell.example,
 			Args:              noOperands,
 			ValidArgsFunction: cobra.NoFileCompletions,
 			RunE: func(cmd *cobra.Command, _ []string) error {
-				return completionScripts[shell.name](cmd.Root(), output{p.Stdout})
+				return shell.write(cmd.Root(), output{p.Stdout})
 			},
 		})
 	}
@@ -80,8 +77,8 @@ func newCompletion(p *Program) *cobra.Command {
 // completionTime is how long a person who has pressed Tab waits.
 const completionTime = 3 * time.Second
 
-// completeUsers offers the names in the file, of which there must not be too
-// many for a person to choose from.
+// completeUsers offers the first names in the file, no more than a person can choose
+// from.
 func (p *Program) completeUsers(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	const most = 1000
 	var names []string
@@ -118,8 +115,8 @@ func (p *Program) usersToComplete(ctx context.Context) iter.Seq[string] {
 	return f.Users()
 }
 
-// isSafeToComplete reports whether a shell takes a name as it is: some evaluate
-// what they complete.
+// isSafeToComplete reports whether a name has no meaning for any shell. Some shells
+// evaluate completed words.
 func isSafeToComplete(name string) bool {
 	for i, r := range name {
 		isPlain := unicode.IsLetter(r) || unicode.IsDigit(r)

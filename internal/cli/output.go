@@ -23,7 +23,7 @@ func (p *Program) print(data []byte) error {
 	return err
 }
 
-// An output is standard output, whose errors are errOutput.
+// An output is standard output. It wraps errors in errOutput.
 type output struct{ io.Writer }
 
 func (o output) Write(data []byte) (int, error) {
@@ -34,36 +34,22 @@ func (o output) Write(data []byte) (int, error) {
 	return n, err
 }
 
-// printable shows a name from a file so that it can neither move the cursor,
-// break a line nor hide a blank: quoted and escaped if there is anything of that
-// kind.
+// printable returns a name from a file for the terminal. It quotes and escapes a name
+// that could move the cursor, break a line or hide whitespace.
 func printable(name string) string {
 	name = crypt.Redact(name)
-	if isVisibleASCII(name) {
-		return name
-	}
 	if name == "" || strings.Contains(name, `"`) || strings.TrimSpace(name) != name || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }) {
 		return strconv.Quote(name)
 	}
 	return name
 }
 
-// isVisibleASCII reports whether name is visible ASCII characters without quotes.
-func isVisibleASCII(name string) bool {
-	for i := range len(name) {
-		if c := name[i]; c <= ' ' || c >= 0x7F || c == '"' {
-			return false
-		}
-	}
-	return name != ""
-}
-
 // writeColumns writes rows as aligned columns, without blanks at the end of a line.
 func writeColumns(w io.Writer, rows [][]string) error {
 	const (
 		gap = 2
-		// A name may be as long as a line of the file, and no other row is padded to
-		// that: what is wider only moves the rest of its own row.
+		// Names may be as long as a line of the file. A cell that is wider than this only
+		// shifts the rest of its own row.
 		widest = 40
 	)
 	widths := make([]int, len(rows[0]))
@@ -83,9 +69,9 @@ func writeColumns(w io.Writer, rows [][]string) error {
 	return out.Flush()
 }
 
-// columns is how many columns of a terminal a text takes: two for a wide character,
-// as Chinese has them, none for what is put on the one before: an accent, or the
-// vowel and the last consonant of a Korean syllable that is written in its parts.
+// columns returns the number of columns that a text takes on a terminal: two for a wide
+// character, such as a Chinese one, and none for one that combines with the character
+// before it, such as an accent or the second part of a Korean syllable.
 func columns(text string) int {
 	n := 0
 	for _, r := range text {
@@ -100,7 +86,7 @@ func columns(text string) int {
 	return n
 }
 
-// writeJSON writes v as a machine reads it and a person can.
+// writeJSON writes v as indented JSON in ASCII.
 func writeJSON(w io.Writer, v any) error {
 	var text bytes.Buffer
 	e := json.NewEncoder(&text)
@@ -109,8 +95,8 @@ func writeJSON(w io.Writer, v any) error {
 	if err := e.Encode(v); err != nil {
 		return err
 	}
-	// What is not ASCII can only stand within a string. It could take over a
-	// terminal, and Windows PowerShell reads it in a character set of its own.
+	// Other characters can only be in strings, and are escaped: some control a terminal,
+	// and Windows PowerShell does not read UTF-8.
 	var safe []byte
 	for _, r := range text.String() {
 		switch {

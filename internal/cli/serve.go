@@ -11,8 +11,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -221,33 +219,17 @@ func (o serveOptions) logger(p *Program) *slog.Logger {
 	return slog.New(slog.NewTextHandler(p.Stderr, options))
 }
 
-// settings are what the registry needs to know.
+// settings returns the settings of the registry.
 func (o serveOptions) settings(realm, certFile string) string {
 	if abs, err := filepath.Abs(certFile); err == nil {
 		certFile = abs
 	}
-	values := []struct{ name, value string }{
-		{"realm", realm}, {"service", o.service}, {"issuer", o.issuer}, {"rootcertbundle", certFile},
-	}
-	var b strings.Builder
-	switch o.format.value {
-	case "yaml":
-		b.WriteString("auth:\n  token:\n")
-	case "compose":
-		b.WriteString("REGISTRY_AUTH: token\n")
-	default:
-		b.WriteString("REGISTRY_AUTH=token\n")
-	}
-	for _, v := range values {
-		variable := "REGISTRY_AUTH_TOKEN_" + strings.ToUpper(v.name)
-		switch o.format.value {
-		case "yaml":
-			fmt.Fprintf(&b, "    %s: %s\n", v.name, strconv.Quote(v.value))
-		case "compose":
-			fmt.Fprintf(&b, "%s: %s\n", variable, strconv.Quote(v.value))
-		default:
-			fmt.Fprintf(&b, "%s=%s\n", variable, v.value)
-		}
-	}
-	return b.String()
+	format := map[string]string{
+		"yaml": "auth:\n  token:\n    realm: %q\n    service: %q\n    issuer: %q\n    rootcertbundle: %q\n",
+		"compose": "REGISTRY_AUTH: token\nREGISTRY_AUTH_TOKEN_REALM: %q\nREGISTRY_AUTH_TOKEN_SERVICE: %q\n" +
+			"REGISTRY_AUTH_TOKEN_ISSUER: %q\nREGISTRY_AUTH_TOKEN_ROOTCERTBUNDLE: %q\n",
+		"env": "REGISTRY_AUTH=token\nREGISTRY_AUTH_TOKEN_REALM=%s\nREGISTRY_AUTH_TOKEN_SERVICE=%s\n" +
+			"REGISTRY_AUTH_TOKEN_ISSUER=%s\nREGISTRY_AUTH_TOKEN_ROOTCERTBUNDLE=%s\n",
+	}[o.format.value]
+	return fmt.Sprintf(format, realm, o.service, o.issuer, certFile)
 }

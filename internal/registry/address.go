@@ -3,7 +3,6 @@ package registry
 import (
 	"errors"
 	"net"
-	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -82,21 +81,11 @@ func isHost(u *url.URL) bool {
 	return err == nil
 }
 
-// origin returns scheme, host and port of a URL, or an empty string unless they
-// are those of a server that can be asked. Path and query may repeat what was
-// sent, so that they are never shown.
+// origin returns the scheme, host and port of a URL, or an empty string if no registry
+// can be there. It omits path and query, which may repeat the password.
 func origin(u *url.URL) string {
 	if u.Scheme != "http" && u.Scheme != "https" || u.User != nil || !isHost(u) {
 		return ""
 	}
 	return u.Scheme + "://" + u.Host
-}
-
-// redirectOrigin returns the origin that a redirect leads to, or an empty string.
-func redirectOrigin(resp *http.Response) string {
-	u, err := resp.Location()
-	if err != nil {
-		return ""
-	}
-	return origin(u)
 }

@@ -21,7 +21,7 @@ const (
 type answer struct {
 	status     int
 	challenges []challenge
-	location   string // origin of a redirect, see redirectOrigin
+	location   string // origin that a redirect leads to; empty if there is none that can be shown
 	body       []byte // if it was asked for
 }
 
@@ -48,8 +48,8 @@ func (c Client) get(ctx context.Context, address, authorization string, maxBody 
 	}
 	defer resp.Body.Close()
 	a := answer{status: resp.StatusCode, challenges: parseChallenges(resp.Header)}
-	if authorization == "" { // else it may repeat the password
-		a.location = redirectOrigin(resp)
+	if to, err := resp.Location(); err == nil && authorization == "" { // else it may repeat the password
+		a.location = origin(to)
 	}
 	if maxBody > 0 {
 		a.body, err = io.ReadAll(io.LimitReader(resp.Body, maxBody))
@@ -98,10 +98,9 @@ func loopbackOnly(_, address string, _ syscall.RawConn) error {
 	return nil
 }
 
-// clientFirst returns a connection that gives nothing to read before something
-// was written, or the connection was closed. The Transport would otherwise print
-// what a server sends unasked, and has no setting for that but the standard
-// logger's, which is the whole program's.
+// clientFirst returns a connection whose Read waits until something was written or the
+// connection was closed. Otherwise http.Transport would log what a server sends before
+// it is asked, and only to the standard logger, which belongs to the whole program.
 func clientFirst(conn net.Conn, err error) (net.Conn, error) {
 	if err != nil {
 		return nil, err

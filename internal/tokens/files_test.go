@@ -1,6 +1,7 @@
 package tokens
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -17,7 +18,7 @@ import (
 func TestRights(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "registry.access")
 	var reported []string
-	r, err := OpenRights(file, func(err error) { reported = append(reported, message(err)) })
+	r, err := OpenRights(file, func(err error) { reported = append(reported, fmt.Sprint(err)) })
 	require.NoError(t, err)
 	assert.False(t, r.Found())
 	may := func(user string) bool { return r.Now().Find(user, access.Push, "a") != nil }
@@ -47,8 +48,8 @@ func TestRights(t *testing.T) {
 	assert.True(t, may("elton"))
 	assert.NoError(t, r.Err())
 	assert.Len(t, reported, 4)
-	assert.Equal(t, []string{"", file + ": line 1: unknown action: expected pull, push, delete or all"}, reported[:2])
-	assert.Empty(t, reported[3])
+	assert.Equal(t, []string{"<nil>", file + ": line 1: unknown action: expected pull, push, delete or all"}, reported[:2])
+	assert.Equal(t, "<nil>", reported[3])
 
 	// Two edits within one tick of the clock look the same: what was read soon after
 	// an edit is read once more.

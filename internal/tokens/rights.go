@@ -12,9 +12,9 @@ import (
 	"github.com/registryctl/registryctl/internal/atomicfile"
 )
 
-// Rights are those of an access file as it is now. While the file is missing that was
-// there before, cannot be read or is malformed, they are those of its last good text.
-// They may be used by any number of goroutines at once.
+// Rights are those of an access file as it is now. If the file was removed, cannot be read
+// or is malformed, they are those of its last good text. They may be used by several
+// goroutines at once.
 type Rights struct {
 	path     string
 	onChange func(error)
@@ -22,19 +22,19 @@ type Rights struct {
 	mu     sync.Mutex
 	rights *access.Rights
 	err    error
-	file   fs.FileInfo // what was read last; nil: nothing could be
+	file   fs.FileInfo // the file that was read last; nil if there is none
 	readAt time.Time
 	found  bool // the file was there once
 }
 
-// settle is after how long a file that has just been changed is read again: two
-// changes within one tick of a file system's clock leave the same time, and FAT has
-// the coarsest, of 2 seconds.
+// settle is the age at which a file that was read while it was new is read once more: two
+// changes within one tick of the clock of a file system leave the same time. FAT has the
+// coarsest clock, of 2 seconds.
 const settle = 2 * time.Second
 
-// OpenRights reads the access file. Without one, everyone who has logged in may do
-// everything until there is one. onChange is called with nil after another text of
-// the file was taken, and with the error, once, when it cannot be.
+// OpenRights reads the access file. As long as there is none, everyone who has logged in
+// may do everything. onChange is called with nil when a changed file is in use, and with
+// the error, once, when a changed file cannot be used.
 func OpenRights(path string, onChange func(error)) (*Rights, error) {
 	r := &Rights{path: path, rights: access.Unrestricted()}
 	r.Now()
@@ -53,13 +53,13 @@ func (r *Rights) Now() *access.Rights {
 	}
 	last := r.err
 	changed := r.read()
-	if r.onChange != nil && (changed && r.err == nil || message(r.err) != message(last)) {
+	if r.onChange != nil && (changed && r.err == nil || fmt.Sprint(r.err) != fmt.Sprint(last)) {
 		r.onChange(r.err)
 	}
 	return r.rights
 }
 
-// read reads the file, and reports whether it is another one than before.
+// read reads the file, and reports whether it has changed.
 func (r *Rights) read() bool {
 	r.readAt = time.Now()
 	text, file, err := atomicfile.ReadToWatch(r.path)
@@ -94,11 +94,4 @@ func (r *Rights) Found() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.found
-}
-
-func message(err error) string {
-	if err == nil {
-		return ""
-	}
-	return err.Error()
 }

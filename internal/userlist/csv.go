@@ -1,6 +1,7 @@
 package userlist
 
 import (
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"io"
@@ -93,8 +94,7 @@ func (p *parser) csv(text string) {
 		if errors.Is(err, io.EOF) {
 			return
 		}
-		var bad *csv.ParseError
-		if errors.As(err, &bad) {
+		if bad, ok := errors.AsType[*csv.ParseError](err); ok {
 			p.invalid(t.above+bad.StartLine, "", "%w", bad.Err)
 			continue
 		}
@@ -125,13 +125,5 @@ func cell(row []string, column int) *string {
 }
 
 func commaName(comma rune) string {
-	switch comma {
-	case ',':
-		return "comma"
-	case ';':
-		return "semicolon"
-	case '\t':
-		return "tab"
-	}
-	return string(comma)
+	return cmp.Or(map[rune]string{',': "comma", ';': "semicolon", '\t': "tab"}[comma], string(comma))
 }
