@@ -22,132 +22,112 @@ type reader struct {
 
 // next returns the next entry; ok is false at the end of the text.
 func (r *reader) next() (e entry, ok bool) {
+	for {
+		cut := r.cutLine
+		if r.server == Apache {
+			cut = r.cutJoined
+		}
+		line, number, ok := cut()
+		if !ok {
+			return entry{}, false
+		}
+		if user, hash, ok := r.parse(line); ok {
+			return entry{number, user, hash}, true
+		}
+	}
+}
+
+// cutLine returns the next line without its LF, and its number.
+func (r *reader) cutLine() (line string, number int, ok bool) {
+	if r.rest == "" {
+		return "", 0, false
+	}
+	line, r.rest, _ = strings.Cut(r.rest, "\n")
+	r.line++
+	return line, r.line, true
+}
+
+// parse returns the user and the hash in a line; ok is false if the server finds none.
+func (r *reader) parse(line string) (user, hash string, ok bool) {
 	switch r.server {
 	case Nginx:
-		return r.nextOfNginx()
+		return r.parseNginx(line)
 	case Apache:
-		return r.nextOfApache()
+		return parseApache(line)
 	case Lighttpd:
-		return r.nextOfLighttpd()
+		return r.parseLighttpd(line)
 	case Zot:
-		return r.nextOfZot()
-	default:
-		return r.nextOfRegistry()
+		return r.parseZot(line)
 	}
+	// As registry/auth/htpasswd of Distribution does, and Traefik. A malformed line, for
+	// which they refuse the file, is a finding of its own.
+	rec, kind := record.Parse(line)
+	return rec.User, rec.Hash, kind == record.Entry
 }
 
-// cutLine returns the next line without its LF; ended is false if it has none.
-func (r *reader) cutLine() (line string, ended, ok bool) {
-	if r.rest == "" {
-		return "", false, false
-	}
-	line, r.rest, ended = strings.Cut(r.rest, "\n")
-	r.line++
-	return line, ended, true
-}
-
-// nextOfRegistry reads as registry/auth/htpasswd of Distribution does, and Traefik. A
-// line that they cannot read has them refuse the file, which is a finding of its own.
-func (r *reader) nextOfRegistry() (entry, bool) {
-	for {
-		line, _, ok := r.cutLine()
-		if !ok {
-			return entry{}, false
-		}
-		if rec, kind := record.Parse(line); kind == record.Entry {
-			return entry{r.line, rec.User, rec.Hash}, true
-		}
-	}
-}
-
-// nextOfNginx reads as ngx_http_auth_basic_module does. Nothing is trimmed; the
-// hash ends with the field, at a carriage return or at a NUL byte.
-func (r *reader) nextOfNginx() (entry, bool) {
-	for {
-		line, _, ok := r.cutLine()
-		if !ok {
-			return entry{}, false
-		}
-		if strings.HasPrefix(line, "#") {
-			r.skip = ""
-			continue
-		}
-		user, rest, ok := strings.Cut(line, ":")
-		if !ok {
-			r.skip = line
-			continue
-		}
-		// For a user whose name begins with the line before, this line is part of it.
-		skipped := user == "" || r.skip != "" && strings.HasPrefix(user, r.skip)
+// parseNginx reads as ngx_http_auth_basic_module does. Nothing is trimmed; the hash
+// ends with the field, at a carriage return or at a NUL byte.
+func (r *reader) parseNginx(line string) (user, hash string, ok bool) {
+	if strings.HasPrefix(line, "#") {
 		r.skip = ""
-		if !skipped {
-			return entry{r.line, user, until(rest, "\r:\x00")}, true
-		}
+		return "", "", false
 	}
+	user, rest, ok := strings.Cut(line, ":")
+	if !ok {
+		r.skip = line
+		return "", "", false
+	}
+	// For a user whose name begins with the line before, this line is part of it.
+	skipped := user == "" || r.skip != "" && strings.HasPrefix(user, r.skip)
+	r.skip = ""
+	return user, until(rest, "\r:\x00"), !skipped
 }
 
 // lighttpdLine is the longest line that lighttpd reads, in bytes without its LF.
 const lighttpdLine = 1024
 
-// nextOfLighttpd reads as mod_authn_file of lighttpd does. Nothing is trimmed; the text
+// parseLighttpd reads as mod_authn_file of lighttpd does. Nothing is trimmed; the text
 // ends at a NUL byte.
-func (r *reader) nextOfLighttpd() (entry, bool) {
-	for {
-		line, _, ok := r.cutLine()
-		if !ok {
-			return entry{}, false
-		}
-		if end := strings.IndexByte(line, 0); end >= 0 {
-			line, r.rest = line[:end], ""
-		}
-		user, hash, ok := strings.Cut(line, ":")
-		if ok && len(line) <= lighttpdLine && line[0] != '#' && line[0] != '\r' {
-			return entry{r.line, user, strings.TrimSuffix(hash, "\r")}, true
-		}
+func (r *reader) parseLighttpd(line string) (user, hash string, ok bool) {
+	if end := strings.IndexByte(line, 0); end >= 0 {
+		line, r.rest = line[:end], ""
 	}
+	user, hash, ok = strings.Cut(line, ":")
+	return user, strings.TrimSuffix(hash, "\r"), ok && len(line) <= lighttpdLine && line[0] != '#' && line[0] != '\r'
 }
 
-// nextOfZot reads as zot does, which knows no comments and trims nothing.
-func (r *reader) nextOfZot() (entry, bool) {
-	for {
-		line, _, ok := r.cutLine()
-		if !ok || len(line) > record.MaxLineBytes {
-			r.rest = ""
-			return entry{}, false
-		}
-		if user, hash, ok := strings.Cut(strings.TrimSuffix(line, "\r"), ":"); ok {
-			return entry{r.line, user, hash}, true
-		}
+// parseZot reads as zot does, which has no comments and trims nothing. It reads nothing
+// after a line that is too long.
+func (r *reader) parseZot(line string) (user, hash string, ok bool) {
+	if len(line) > record.MaxLineBytes {
+		r.rest = ""
+		return "", "", false
 	}
+	return strings.Cut(strings.TrimSuffix(line, "\r"), ":")
 }
 
-// apacheLine is the longest line that Apache httpd reads, in bytes without its
-// LF: also of several lines that backslashes join.
+// apacheLine is the longest line that Apache httpd reads, in bytes without its LF. It
+// also limits lines that are joined by backslashes.
 const apacheLine = 8190
 
-// nextOfApache reads as mod_authn_file and ap_cfg_getline do. A backslash joins a
-// line with the next, a NUL byte ends it, several colons are one.
-func (r *reader) nextOfApache() (entry, bool) {
-	for {
-		line, begun, ok := r.cutJoined()
-		if !ok {
-			return entry{}, false
-		}
-		text := strings.Trim(until(line, "\x00"), " \t\r\v\f")
-		if text == "" || text[0] == '#' {
-			continue
-		}
-		user, rest, _ := strings.Cut(text, ":")
-		return entry{begun, user, until(strings.TrimLeft(rest, ":"), ":")}, true
+// parseApache reads as mod_authn_file does. A NUL byte ends the line, and several colons
+// count as one.
+func parseApache(line string) (user, hash string, ok bool) {
+	text := strings.Trim(until(line, "\x00"), " \t\r\v\f")
+	if text == "" || text[0] == '#' {
+		return "", "", false
 	}
+	user, rest, _ := strings.Cut(text, ":")
+	return user, until(strings.TrimLeft(rest, ":"), ":"), true
 }
 
-// cutJoined returns the next line, joined with those that follow a backslash, and
-// the number of the first of them.
+// cutJoined returns the next line as ap_cfg_getline does, joined with those that follow
+// a backslash, and the number of the first of them.
 func (r *reader) cutJoined() (line string, begun int, ok bool) {
 	var joined strings.Builder
 	for {
-		part, ended, ok := r.cutLine()
+		ended := strings.Contains(r.rest, "\n")
+		part, _, ok := r.cutLine()
 		if !ok { // a backslash at the end of the last line joins it with nothing
 			return joined.String(), begun, begun > 0
 		}
