@@ -6,12 +6,14 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/registryctl/registryctl/internal/crypt"
 )
 
 // Limits, in bytes.
 const (
 	MaxPasswordBytes = 72  // bcrypt reads no more
-	MaxUserBytes     = 255 // as for Apache's htpasswd
+	MaxUserBytes     = 255 // the limit of Apache's htpasswd
 )
 
 // ValidatePassword reports whether every client can log in with password, and
@@ -32,15 +34,10 @@ func ValidatePassword(password []byte) error {
 	return nil
 }
 
-// hashable returns why bcrypt could not tell a password from others.
+// hashable returns an error if bcrypt could not tell a password from others.
 func hashable(password []byte) error {
-	switch {
-	case len(password) == 0:
-		return fmt.Errorf("%w: it is empty", ErrInvalidPassword)
-	case len(password) > MaxPasswordBytes:
-		return fmt.Errorf("%w: it is longer than %d bytes, and bcrypt would ignore the rest", ErrInvalidPassword, MaxPasswordBytes)
-	case bytes.IndexByte(password, 0) >= 0:
-		return fmt.Errorf("%w: it contains a NUL byte", ErrInvalidPassword)
+	if reason := crypt.Ambiguity(password); reason != "" {
+		return fmt.Errorf("%w: %s", ErrInvalidPassword, reason)
 	}
 	return nil
 }

@@ -20,9 +20,9 @@ const (
 
 // A client makes the requests.
 //
-// Objects are handled as the JSON that they come as: in the Go struct of a Secret
-// there is no place for a field that a newer server has and this program does not
-// know. The typed clients of client-go would add 20 MB to the program, too.
+// Objects are handled as JSON, because the Go struct of a Secret would lose the fields
+// that only a newer server knows. The typed clients of client-go would also add 20 MB to
+// the program.
 type client struct {
 	api  rest.Interface
 	once bool // client-go does not try again by itself
@@ -44,9 +44,8 @@ func (c client) get(ctx context.Context, namespace, name string) (*unstructured.
 	return c.do(ctx, c.api.Get().Namespace(namespace).Resource(secrets).Name(name))
 }
 
-// put sends a Secret: it creates one that has no resourceVersion. The server
-// refuses one that was changed since it was read. It returns what the server made
-// of it.
+// put writes a Secret, or creates it if it has no resourceVersion, and returns it as the
+// server has stored it. The server refuses a Secret that was changed since it was read.
 func (c client) put(ctx context.Context, object *unstructured.Unstructured, options writeOptions) (*unstructured.Unstructured, error) {
 	request := c.api.Put().Name(object.GetName())
 	if object.GetResourceVersion() == "" {
@@ -66,11 +65,11 @@ func (c client) put(ctx context.Context, object *unstructured.Unstructured, opti
 // writeOptions say how a Secret is written.
 type writeOptions struct {
 	fieldManager string
-	dryRun       bool // the server does everything but keep it
+	dryRun       bool // the server does everything but store it
 }
 
-// mayWrite reports whether the user may use the verb on a Secret. A server that
-// does not say so allows it: the write will show.
+// mayWrite reports whether the user may use the verb on a Secret. It returns true if the
+// server does not tell, as the write itself will show it.
 func (c client) mayWrite(ctx context.Context, verb, namespace, name string) bool {
 	review := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
@@ -90,14 +89,15 @@ func (c client) mayWrite(ctx context.Context, verb, namespace, name string) bool
 	return allowed || !found
 }
 
-// isStarting reports whether the server is not ready, or has not loaded the Roles yet:
-// everybody may ask whether it is.
+// isStarting reports whether the server is not ready, or has not loaded the Roles yet.
+// When it has, everyone may ask whether it is ready.
 func (c client) isStarting(ctx context.Context) bool {
 	code := codeOf(c.api.Get().AbsPath(readiness).MaxRetries(0).Do(ctx).Error())
 	return code == http.StatusForbidden || code >= http.StatusInternalServerError
 }
 
-// names returns the names of objects, and lets nothing else of them be sent.
+// names returns the names of objects. The server sends nothing else of them but their
+// metadata.
 func (c client) names(ctx context.Context, namespace, resource, fieldSelector string) ([]string, error) {
 	request := c.api.Get().Namespace(namespace).Resource(resource).
 		SetHeader("Accept", jsonType+";as=PartialObjectMetadataList;g=meta.k8s.io;v=v1")

@@ -12,11 +12,10 @@ import (
 	"github.com/registryctl/registryctl/internal/cli"
 )
 
-// completionTime is how long a person who has pressed Tab waits for the cluster.
+// completionTime is how long a completion waits for the cluster.
 const completionTime = 3 * time.Second
 
-// complete makes the values of the flags complete from the cluster. The names of
-// users do in any case.
+// complete registers the completion of flags whose values come from the cluster.
 func (f *flags) complete(root *cobra.Command) {
 	for name, values := range map[string]func(context.Context) ([]string, error){
 		"secret":    f.listSecrets,
@@ -33,7 +32,7 @@ func (f *flags) complete(root *cobra.Command) {
 	}
 }
 
-// listSecrets leaves out those of a type that has no place for users.
+// listSecrets omits the Secrets whose type has no place for users.
 func (f *flags) listSecrets(ctx context.Context) ([]string, error) {
 	config, namespace, err := f.connect()
 	if err != nil {

@@ -17,13 +17,13 @@ import (
 	"github.com/registryctl/registryctl/internal/cli"
 )
 
-// Variables for what is typed every time; the flags win.
+// Variables that replace flags, unless these are given.
 const (
 	secretVariable = "KUBECTL_REGISTRYCTL_SECRET"
 	keyVariable    = "KUBECTL_REGISTRYCTL_KEY"
 )
 
-// flags say which Secret, in which cluster, and how it is written.
+// flags name the Secret and the cluster, and say how the Secret is written.
 type flags struct {
 	program *cli.Program
 
@@ -62,8 +62,8 @@ func (f *flags) open(o cli.OpenOptions) (cli.Text, error) {
 	return cli.Text{Store: s, Name: s.String()}, nil
 }
 
-// newSecret returns a Secret in a namespace, which is that of the flags if it is
-// empty.
+// newSecret returns a Secret in the namespace, or, if that is empty, in the one that the
+// flags name.
 func (f *flags) newSecret(namespace, name string, o cli.OpenOptions) (*secret, error) {
 	config, ofFlags, err := f.connect()
 	if err != nil {
@@ -102,8 +102,8 @@ func (f *flags) register(root *cobra.Command) {
 	f.complete(root)
 }
 
-// registerKubectl adds the flags of kubectl that say which cluster and as whom.
-// The help shows few of them.
+// registerKubectl adds the flags of kubectl for the cluster and the user. The help shows
+// few of them.
 func (f *flags) registerKubectl(persistent *pflag.FlagSet) {
 	all := pflag.NewFlagSet("", pflag.ContinueOnError)
 	all.StringVar(&f.kubeconfig, "kubeconfig", "", "kubeconfig `FILE` to use")

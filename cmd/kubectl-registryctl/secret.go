@@ -18,12 +18,12 @@ import (
 
 const (
 	secrets = "secrets" // the resource
-	// maxBytes is what the server lets all values of a Secret hold together.
+	// maxBytes is the size that the server allows for all values of a Secret together.
 	maxBytes = 1 << 20
 )
 
-// A secret is the htpasswd text in one key of a Secret. Whatever else the Secret
-// has stays as it is.
+// A secret is the htpasswd text in one key of a Secret. Everything else in the Secret
+// stays as it is.
 type secret struct {
 	program *cli.Program
 	options cli.OpenOptions
@@ -31,26 +31,26 @@ type secret struct {
 	host    string // of the API server, for messages
 
 	namespace, name string
-	forPulls        bool      // it holds a login and no users
+	forPulls        bool      // it holds logins for image pulls, and no users
 	key             string    // empty if it is to be guessed
 	force           bool      // edit a text in which there are no users
-	creation        *creation // nil if what is missing is not to be created
+	creation        *creation // nil if a missing Secret or key is an error
 	fieldManager    string
 	patience        time.Duration // how long an edit is tried again
 
-	read  *reading // for the edit that follows; nil if there is none
-	known bool     // the server has answered a request of ours as it should
-	away  bool     // it has not answered one: it may be starting
-	told  bool     // a notice has been given
+	read  *reading // the object for the edit that follows; nil if there is none
+	known bool     // the server has accepted our credentials
+	away  bool     // the server has failed to answer, and may be starting
+	told  bool     // the user was told what the edit waits for
 }
 
-// A creation is what a Secret that is created is given.
+// A creation holds the properties of a Secret that is created.
 type creation struct {
 	kind   string // its type; the server's default if empty
 	labels labels
 }
 
-// A reading is what the server has said: an object, or that there is none.
+// A reading is the answer of the server: an object, or nil if there is none.
 type reading struct{ object *unstructured.Unstructured }
 
 // absent is the error of a text that does not exist.
@@ -61,8 +61,8 @@ func (absent) Is(target error) bool { return target == fs.ErrNotExist }
 
 func (s *secret) String() string { return "secret " + s.namespace + "/" + s.name }
 
-// Read returns the text. Before a person is asked for a password it fails as well
-// where the edit would be refused.
+// Read returns the text. If a password will be asked for next, Read also fails if the
+// edit would be refused.
 func (s *secret) Read(ctx context.Context) (f *htpasswd.File, err error) {
 	var object *unstructured.Unstructured
 	err = s.retry(ctx, func(ctx context.Context) (err error) {
@@ -86,7 +86,7 @@ func (s *secret) Read(ctx context.Context) (f *htpasswd.File, err error) {
 		return nil, absent(s.String() + " does not exist yet")
 	}
 	f, err = s.parse(text)
-	if err != nil && !mayHoldUsers(key, text) { // nor could it be fixed
+	if err != nil && !mayHoldUsers(key, text) { // check --fix would not help
 		err = cli.Malformed("use --key to name another", "key %s of %s holds no htpasswd entries", key, s)
 	}
 	return f, err
@@ -125,7 +125,7 @@ func (s *secret) Update(ctx context.Context, edit func(*htpasswd.File) error) (c
 	return changed, err
 }
 
-// get returns the object, and nil for one that does not exist and is to be created.
+// get returns the object, or nil if it does not exist and will be created.
 func (s *secret) get(ctx context.Context) (*unstructured.Unstructured, error) {
 	object, err := s.client.get(ctx, s.namespace, s.name)
 	s.known = s.known || err == nil || apierrors.IsNotFound(err)
@@ -177,7 +177,7 @@ func data(object *unstructured.Unstructured) map[string]string {
 	if object == nil {
 		return nil
 	}
-	values, _, _ := unstructured.NestedStringMap(object.Object, "data") // the server has no others
+	values, _, _ := unstructured.NestedStringMap(object.Object, "data") // no error: all values are strings
 	return values
 }
 
@@ -205,7 +205,7 @@ func (s *secret) mayWrite(ctx context.Context, object *unstructured.Unstructured
 	}
 	verb, name := "update", s.name
 	if object == nil {
-		verb, name = "create", "" // no Role can allow that for one name
+		verb, name = "create", "" // a Role cannot restrict create to a name
 	}
 	if !s.client.mayWrite(ctx, verb, s.namespace, name) {
 		return s.forbidden(verb)
@@ -213,7 +213,7 @@ func (s *secret) mayWrite(ctx context.Context, object *unstructured.Unstructured
 	return nil
 }
 
-// canCreate reports whether the command is one that can create what is missing,
-// creates whether it is to.
+// canCreate reports whether the command can create a missing Secret or key, and creates
+// whether it will.
 func (s *secret) canCreate() bool { return s.options.Access == cli.ToCreate }
 func (s *secret) creates() bool   { return s.canCreate() && s.creation != nil }

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"runtime"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -118,10 +117,10 @@ type Authenticator struct {
 	OnLogin func(r *http.Request, user string, err error)
 
 	once  sync.Once
-	state func() *state // a function, as fmt prints what a pointer leads to for some verbs
+	state func() *state // a function, because fmt would print the value behind a pointer
 }
 
-// A state is what an Authenticator has behind its fields.
+// A state holds the unexported fields of an Authenticator.
 type state struct {
 	err  error // of the fields
 	key  []byte
@@ -136,7 +135,7 @@ type state struct {
 	cache       *ttlcache.Cache[credential, struct{}] // nil without CacheTTL
 }
 
-// ready returns the state, which it makes at the first use.
+// ready returns the state, and creates it at the first call.
 func (a *Authenticator) ready() *state {
 	a.once.Do(func() {
 		s := &state{
@@ -159,15 +158,15 @@ func (a *Authenticator) ready() *state {
 	return a.state()
 }
 
-// processKey returns one key for all Authenticators: two of them for one file
-// have to answer alike.
+// processKey returns the key of all Authenticators. They share it, so that two of them
+// with the same file choose the same hash for an unknown user.
 var processKey = sync.OnceValue(func() []byte {
 	key := make([]byte, sha256.Size)
 	_, _ = rand.Read(key) // never fails
 	return key
 })
 
-// orDefault is for fields where a negative value makes no more sense than zero.
+// orDefault returns the value of a field, or its default if that is not positive.
 func orDefault[T int | int64 | time.Duration](value, otherwise T) T {
 	if value <= 0 {
 		return otherwise
@@ -201,31 +200,26 @@ func (a *Authenticator) Verify(ctx context.Context, user, password string) error
 		hash = users.decoy(binary.BigEndian.Uint64(draw[:]))
 	}
 	if hash == "" {
-		return ErrUnauthorized // as everybody is: nobody can log in
+		return ErrUnauthorized // nobody can log in
 	}
-	// The decoy may be a hash that was the user's own, and is somebody else's now.
+	// listed is part of it, because a decoy may be the hash that the user had before.
 	c := s.mac("login", strconv.FormatBool(listed), user, hash, password)
 	if s.remembers(c) {
 		return nil
 	}
 	right, err := s.share(ctx, waiting, c, func() bool {
-		// A password that is refused is compared too, so that it takes the same time.
+		// Even a password that is refused is compared, so that it takes the same time.
 		matches := s.compare(hash, []byte(password[:min(len(password), htpasswd.MaxPasswordBytes)])) == nil
-		return matches && listed && acceptable(password)
+		return matches && listed && crypt.Ambiguity([]byte(password)) == ""
 	})
 	if err != nil {
 		return err
 	}
-	// The wait may have been long, and the user removed meanwhile.
+	// The user may have been removed during the comparison.
 	if !right || s.latest.Load().users.hashes[user] != hash {
 		return ErrUnauthorized
 	}
 	return nil
-}
-
-// acceptable reports whether bcrypt tells the password from every other one.
-func acceptable(password string) bool {
-	return password != "" && len(password) <= htpasswd.MaxPasswordBytes && !strings.Contains(password, "\x00")
 }
 
 // Has reports whether the user exists and can log in, for a server that checks

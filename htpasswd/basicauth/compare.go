@@ -6,9 +6,9 @@ import (
 	"github.com/jellydator/ttlcache/v3"
 )
 
-// share calls compare once for all who ask for the same credential at the same
-// time, when it is their turn, and returns its result. A right credential is
-// remembered.
+// share calls compare, once for all concurrent calls with the same credential, and
+// returns its result. It waits until one of the MaxConcurrent turns is free. A right
+// credential is remembered.
 //
 // If waiting ends before the turn comes, or ctx at any time, share returns the
 // cause. A comparison that has begun goes on for the others.
@@ -34,7 +34,7 @@ func (s *state) share(ctx, waiting context.Context, c credential, compare func()
 			if waiting.Err() != nil {
 				return false, context.Cause(waiting)
 			}
-			// The one who waited for the turn has left; this one waits instead.
+			// The caller that waited for its turn has given up, so this one waits instead.
 		case <-ctx.Done():
 			return false, context.Cause(ctx)
 		}

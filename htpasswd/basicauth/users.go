@@ -18,7 +18,7 @@ var verifiable = []htpasswd.Scheme{
 	crypt.Bcrypt, crypt.APR1, crypt.MD5Crypt, crypt.SHA1, crypt.SSHA, crypt.SHA256Crypt, crypt.SHA512Crypt,
 }
 
-// A rule says which entries a user can log in by.
+// A rule says with which entries users can log in.
 type rule struct {
 	schemes []htpasswd.Scheme
 	maxCost int
@@ -36,8 +36,8 @@ func newRule(schemes []htpasswd.Scheme, maxCost int) (rule, error) {
 	return rule{slices.Clone(schemes), orDefault(maxCost, 15)}, nil
 }
 
-// assess returns the hash of an entry, without what follows it on the line, and what
-// it takes to compare it; or the reason why nobody can log in by it.
+// assess returns the hash of an entry, without what follows it on the line, and the
+// effort to verify it. If nobody can log in with the entry, it returns the reason.
 func (r rule) assess(e record.Record) (hash string, effort crypt.Effort, reason string) {
 	if err := htpasswd.ValidateUser(e.User); err != nil {
 		return "", effort, err.Error()
@@ -53,7 +53,7 @@ func (r rule) accepts(e crypt.Effort) bool {
 	return slices.Contains(r.schemes, htpasswd.Scheme(e.Scheme)) && (e.Scheme != crypt.Bcrypt || e.Rounds <= r.maxCost)
 }
 
-// reason returns why nobody can log in by the hash.
+// reason returns why nobody can log in with the hash.
 func (r rule) reason(hash string) string {
 	scheme, _ := crypt.Scan(hash)
 	cost, _, isBcrypt := crypt.ParseBcrypt(hash)
@@ -92,15 +92,11 @@ func newUsers(text string, r rule) (*users, error) {
 	u := &users{text: text, hashes: make(map[string]string, strings.Count(text, "\n"))}
 	refused := make(map[string]Refusal)
 	kinds := make(map[crypt.Effort]*kind)
-	var k *kind // of the user before, which is nearly always that of the next one
 	count := func(effort crypt.Effort, hash string) {
-		if k == nil || k.effort != effort {
-			if k = kinds[effort]; k == nil {
-				k = &kind{effort: effort, hash: hash}
-				kinds[effort] = k
-			}
+		if kinds[effort] == nil {
+			kinds[effort] = &kind{effort: effort, hash: hash}
 		}
-		k.users++
+		kinds[effort].users++
 	}
 	repeated := false
 	line := 0
@@ -125,7 +121,6 @@ func newUsers(text string, r rule) (*users, error) {
 	}
 	if repeated { // lines that do not count were counted
 		clear(kinds)
-		k = nil
 		for _, hash := range u.hashes {
 			effort, _ := crypt.Assess(hash)
 			count(effort, hash)
@@ -142,10 +137,10 @@ func newUsers(text string, r rule) (*users, error) {
 	return u, nil
 }
 
-// decoy returns the hash to compare with for an unknown user, or "" if nobody can
-// log in. It picks each kind as often as the users have it: draw, between 0 and
-// the highest number, is a place in a queue of all users, sorted by kind. So an
-// edit of the file changes the pick for few names only.
+// decoy returns the hash with which the password of an unknown user is compared, or ""
+// if nobody can log in. Each kind is as frequent among unknown users as among the users:
+// draw, as a part of the highest number, is a position in the list of all users, sorted
+// by kind. So an edit of the file changes the decoy of few names only.
 func (u *users) decoy(draw uint64) string {
 	place, _ := bits.Mul64(draw, uint64(len(u.hashes)))
 	for _, k := range u.kinds {

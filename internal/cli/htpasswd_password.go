@@ -9,6 +9,7 @@ import (
 	"io"
 
 	"github.com/registryctl/registryctl/htpasswd"
+	"github.com/registryctl/registryctl/internal/crypt"
 	"github.com/registryctl/registryctl/internal/term"
 )
 
@@ -36,7 +37,7 @@ func apachePassword(ctx context.Context, p *Program, o htpasswdOptions) (passwor
 // warns of a new one that docker login would change.
 func checkApachePassword(p *Program, o htpasswdOptions, password []byte) error {
 	invalid := htpasswd.ValidatePassword(password)
-	if len(password) == 0 || len(password) > htpasswd.MaxPasswordBytes || bytes.IndexByte(password, 0) >= 0 {
+	if crypt.Ambiguity(password) != "" {
 		return invalid
 	}
 	if invalid != nil && o.mode != 'v' {

@@ -1,6 +1,7 @@
 package crypt
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"strconv"
@@ -75,6 +76,19 @@ func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 func spareBitsClear(alphabet, s string, bits int) bool {
 	i := strings.IndexByte(alphabet, s[len(s)-1])
 	return i >= 0 && i&(1<<bits-1) == 0
+}
+
+// Ambiguity returns why bcrypt cannot tell the password from others, or "" if it can.
+func Ambiguity(password []byte) string {
+	switch {
+	case len(password) == 0:
+		return "it is empty"
+	case len(password) > 72:
+		return "it is longer than 72 bytes, and bcrypt would ignore the rest"
+	case bytes.IndexByte(password, 0) >= 0:
+		return "it contains a NUL byte"
+	}
+	return ""
 }
 
 func verifyBcrypt(encoded string, cost int, password []byte) error {
