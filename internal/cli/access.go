@@ -56,15 +56,15 @@ func registerAccess(cmd *cobra.Command, path *pathFlag) {
 
 // A rightsFile is the access file beside a users' file.
 type rightsFile struct {
-	fileStore        // for its path, its options and what it says of errors
-	flag      string // to repeat in a hint
+	fileStore        // for its path, options and error messages
+	flag      string // repeated in hints
 	users     Text
 }
 
 var errNoAccessFile = errors.New("the users come from standard input, so the access file must be named")
 
 // openRights returns the access file that the flag names, or else the one beside the
-// users' file. The error is errNoAccessFile if there is neither.
+// users' file. If there is neither, the error is errNoAccessFile.
 func openRights(p *Program, flag pathFlag, users Text) (rightsFile, error) {
 	r := rightsFile{users: users, fileStore: users.file}
 	r.program, r.origin = p, "named by --access"
@@ -117,7 +117,7 @@ func (r rightsFile) parse(text string) (*access.File, error) {
 	return f, nil
 }
 
-// update edits the access file. A new one gets the mode of the users' file, as the
+// update edits the access file. A new file gets the mode of the users' file, because the
 // same server reads both.
 func (r rightsFile) update(ctx context.Context, create bool, edit func(*access.File) error) (changed bool, err error) {
 	r.access = ToEdit
@@ -143,7 +143,7 @@ func (r rightsFile) update(ctx context.Context, create bool, edit func(*access.F
 	return changed, r.explain(err)
 }
 
-// A grantLine is what a person types to grant or to revoke.
+// A grantLine holds the operands of "access grant" and "access revoke".
 type grantLine struct {
 	subject      access.Subject
 	action       access.Action
@@ -175,12 +175,12 @@ func parseGrant(cmd *cobra.Command, user string, args []string) (g grantLine, er
 	return g, nil
 }
 
-// String is what is said of the line.
+// String returns the line for a message, without the subject.
 func (g grantLine) String() string {
 	return fmt.Sprintf("%s on %s", g.action, strings.Join(g.repositories, ", "))
 }
 
-// shownSubject is shown for whom a grant is for.
+// shownSubject returns a subject for a message.
 func shownSubject(s access.Subject) string {
 	switch name, ok := s.UserName(); {
 	case ok:

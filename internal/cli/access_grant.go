@@ -87,8 +87,8 @@ func accessGrant(ctx context.Context, p *Program, o grantOptions) error {
 	return err
 }
 
-// warnOfGrant warns of a grant to a user who does not exist, and, if the access file
-// is new, of the users who have no rights now.
+// warnOfGrant warns if the user does not exist and, if the access file is new, names the
+// users who have no rights now.
 func warnOfGrant(ctx context.Context, p *Program, o grantOptions, created bool, rights *access.Rights) {
 	const most = 10
 	users, _ := o.rights.users.Read(ctx)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -14,8 +13,8 @@ import (
 	"github.com/registryctl/registryctl/internal/crypt"
 )
 
-// grantsFlags are --grants and --access of the commands that change who the users
-// are.
+// grantsFlags are the flags --grants and --access, of the commands that remove and rename
+// users.
 type grantsFlags struct {
 	access pathFlag
 	along  bool
@@ -28,7 +27,7 @@ func (g *grantsFlags) register(cmd *cobra.Command, p *Program, usage string) {
 	}
 }
 
-// open returns the access file, or none if there can be none.
+// open returns the access file, or nil if there can be none.
 func (g grantsFlags) open(p *Program, users Text) (*rightsFile, error) {
 	if !p.AccessFile || users.File == "" && g.access == "" && !g.along {
 		return nil, nil
@@ -37,8 +36,8 @@ func (g grantsFlags) open(p *Program, users Text) (*rightsFile, error) {
 	return &r, err
 }
 
-// follow does to the grants of each user what was done to the user, or warns of those
-// that remain.
+// follow edits the grants of users who were removed or renamed, or, without --grants,
+// warns of the grants that remain.
 func (g grantsFlags) follow(ctx context.Context, r *rightsFile, users []string, done string, edit func(f *access.File, user string)) error {
 	if r == nil {
 		return nil
@@ -55,7 +54,8 @@ func (g grantsFlags) follow(ctx context.Context, r *rightsFile, users []string, 
 	}
 	for _, user := range users {
 		if lines := f.Mentions(user); len(lines) > 0 && !g.along {
-			r.program.warn("%s still names %s on line %s; with --grants it would have been changed, too", r.Path, shown(user), joinNumbers(lines))
+			numbers := strings.Trim(strings.ReplaceAll(fmt.Sprint(lines), " ", ", "), "[]") // such as 3, 5
+			r.program.warn("%s still names %s on line %s; with --grants it would have been changed, too", r.Path, shown(user), numbers)
 		}
 	}
 	if !g.along {
@@ -83,16 +83,8 @@ func (g grantsFlags) follow(ctx context.Context, r *rightsFile, users []string, 
 	return err
 }
 
-func joinNumbers(numbers []int) string {
-	words := make([]string, len(numbers))
-	for i, n := range numbers {
-		words[i] = strconv.Itoa(n)
-	}
-	return strings.Join(words, ", ")
-}
-
-// A grantFinding is what "check" has found in the access file. It is part of the JSON
-// output: no field may change its name or meaning.
+// A grantFinding is a problem that "check" found in the access file. It is part of the
+// JSON output: no field may change its name or meaning.
 type grantFinding struct {
 	Severity string `json:"severity"` // "error" if the token server refuses the file, else "warning"
 	File     string `json:"file"`
@@ -101,7 +93,7 @@ type grantFinding struct {
 	Message  string `json:"message"`
 }
 
-// findingsOfGrants are those for the access file, if there is one.
+// findingsOfGrants returns the findings about the access file, if there is one.
 func findingsOfGrants(p *Program, flag pathFlag, t Text, users *htpasswd.File) []grantFinding {
 	findings := []grantFinding{}
 	r, err := grantsFlags{access: flag}.open(p, t)

@@ -80,7 +80,7 @@ func userEnable(ctx context.Context, p *Program, o disableOptions) error {
 	})
 }
 
-// editEach makes the edit for each of the users, or for none, and says so.
+// editEach makes the edit for each of the users, or for none, and reports it.
 func editEach(ctx context.Context, p *Program, o disableOptions, action string, edit func(f *htpasswd.File, user string) error) error {
 	failed := o.users[0]
 	_, err := o.text.Update(ctx, func(f *htpasswd.File) error {
@@ -100,7 +100,7 @@ func editEach(ctx context.Context, p *Program, o disableOptions, action string, 
 	return err
 }
 
-// hashOf returns the hash of a user's password, also of one who is disabled.
+// hashOf returns the hash of a user's password, even if the user is disabled.
 func hashOf(e htpasswd.Entry) htpasswd.Hash {
 	if before, disabled := e.Hash.Disabled(); disabled {
 		return before
@@ -108,7 +108,7 @@ func hashOf(e htpasswd.Entry) htpasswd.Hash {
 	return e.Hash
 }
 
-// disabledUsers returns those who are disabled by the line that counts.
+// disabledUsers returns the users who are disabled by their last line.
 func disabledUsers(f *htpasswd.File) map[string]bool {
 	disabled := make(map[string]bool)
 	for e := range f.All() {
@@ -121,7 +121,7 @@ func disabledUsers(f *htpasswd.File) map[string]bool {
 	return disabled
 }
 
-// warnOfDisabled warns of a password that was set for a user who cannot use it.
+// warnOfDisabled warns if the password of a disabled user was set.
 func (p *Program) warnOfDisabled(e htpasswd.Entry) {
 	if _, disabled := e.Hash.Disabled(); disabled {
 		p.warn("%s stays disabled: %s", shown(e.User), p.userCommand("enable", e.User))

@@ -182,9 +182,9 @@ func userImport(ctx context.Context, p *Program, o importOptions) error {
 	return cmp.Or(reportImport(p, o, list, generated, steps), err)
 }
 
-// readyHashes gives each user of the list with a password a hash: the one in the file
-// if it matches, else, unless this is a dry run, a new one. It returns the names of
-// the new users for whom a password was generated.
+// readyHashes sets the hash of each user in the list who has a password: the hash in the
+// file if it matches, or else, unless this is a dry run, a new one. It returns the names
+// of the new users for whom a password was generated.
 func readyHashes(ctx context.Context, p *Program, o importOptions, list userlist.List, f *htpasswd.File) (generated map[string]bool, err error) {
 	if !slices.ContainsFunc(list.Users, func(u userlist.User) bool { return !u.HasHash() }) {
 		return nil, nil
@@ -199,7 +199,7 @@ func readyHashes(ctx context.Context, p *Program, o importOptions, list userlist
 	return generated, hashPasswords(ctx, p, o, list, steps)
 }
 
-// generatePasswords gives a password to each new user who has none, and returns the
+// generatePasswords generates a password for each new user without one, and returns the
 // names of these users.
 func generatePasswords(list userlist.List, steps []importStep) map[string]bool {
 	generated := make(map[string]bool)
@@ -212,8 +212,8 @@ func generatePasswords(list userlist.List, steps []importStep) map[string]bool {
 	return generated
 }
 
-// comparePasswords gives each user whose password is the one in the file the hash
-// that is there, unless a new hash would have another cost.
+// comparePasswords compares the passwords with the hashes in the file. A user whose
+// password matches keeps that hash, unless a new hash would have another cost.
 func comparePasswords(ctx context.Context, p *Program, o importOptions, list userlist.List, steps []importStep) error {
 	var todo []int
 	for i, step := range steps {
@@ -240,7 +240,7 @@ func comparePasswords(ctx context.Context, p *Program, o importOptions, list use
 	})
 }
 
-// hashPasswords gives each user with a password a hash who has none.
+// hashPasswords hashes the passwords of the users who have no hash yet.
 func hashPasswords(ctx context.Context, p *Program, o importOptions, list userlist.List, steps []importStep) error {
 	var todo []int
 	for i, u := range list.Users {
@@ -274,8 +274,8 @@ func reportImport(p *Program, o importOptions, list userlist.List, generated map
 	return cmp.Or(reportPasswords(p, o, list, generated, steps), o.pending(count))
 }
 
-// reportPasswords prints the generated passwords of the users that were added, or the
-// report of -o json, which has them too.
+// reportPasswords prints the generated passwords of the users that were added, or, with
+// -o json, the report that includes them.
 func reportPasswords(p *Program, o importOptions, list userlist.List, generated map[string]bool, steps []importStep) error {
 	passwords := make(map[string]string)
 	for i, u := range list.Users {
@@ -303,7 +303,7 @@ func reportPasswords(p *Program, o importOptions, list userlist.List, generated 
 	return p.lostPasswords("the new passwords of "+quotedNames(names)+" were", names, err)
 }
 
-// pending is the error of --exit-code if anything would change.
+// pending returns the error of --exit-code if anything would change.
 func (o importOptions) pending(count importCount) error {
 	if !o.exitCode || count.changes() == 0 {
 		return nil

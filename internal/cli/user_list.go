@@ -100,14 +100,14 @@ func userList(ctx context.Context, p *Program, o listOptions) error {
 	if empty && refused == nil {
 		p.say("%s has no users", o.text.Name)
 	}
-	if refused != nil { // what is there was shown
+	if refused != nil { // the users were listed all the same
 		return fmt.Errorf("the registry refuses every user: %w", refused)
 	}
 	return nil
 }
 
-// cannotList is the error of an unknown user. The word may also be the file that
-// was meant.
+// cannotList returns the error for an unknown user. If the word is an existing file, the
+// hint names it with -f.
 func (p *Program) cannotList(user string, t Text) error {
 	if _, err := os.Stat(user); err == nil && t.File != "" {
 		return fail(exitName, p.UserCommand+" list -f "+quote(user), "cannot list %s: not in %s", shown(user), t.Name)
@@ -115,8 +115,8 @@ func (p *Program) cannotList(user string, t Text) error {
 	return p.cannot("list", user, t, htpasswd.ErrUserNotFound)
 }
 
-// A row is what is shown of an entry. Its fields are the JSON output: none may
-// change its name or meaning.
+// A row describes an entry. It is the JSON output: no field may change its name or
+// meaning.
 type row struct {
 	User    string `json:"user"`
 	Scheme  string `json:"scheme"` // "unknown" for none that is known
@@ -144,7 +144,7 @@ func rows(f *htpasswd.File) []row {
 	return list
 }
 
-// problem says why the registry does not let the user in by this entry.
+// problem returns why the registry does not let the user in with this entry, if so.
 func problem(e htpasswd.Entry, last int) string {
 	if e.Line != last {
 		return fmt.Sprintf("line %d counts instead", last)

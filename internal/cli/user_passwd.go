@@ -109,18 +109,12 @@ func userPasswd(ctx context.Context, p *Program, o passwdOptions) error {
 		entries[i] = entry
 	}
 	credentials := make([]credential, len(o.users))
-	changes := make([]htpasswd.Change, len(o.users))
 	for i, user := range o.users {
 		if credentials[i], err = o.password.read(ctx, p, user); err != nil {
 			return err
 		}
 	}
-	if o.password.generate {
-		err = hashGenerated(ctx, p, o, entries, credentials, changes)
-	} else {
-		changes[0].User = o.users[0]
-		changes[0].Hash, err = o.password.encode(ctx, p, credentials[0], o.password.cost.of(hashOf(entries[0])))
-	}
+	changes, err := hashPasswordsOf(ctx, p, o, entries, credentials)
 	if err != nil {
 		return err
 	}
@@ -149,8 +143,13 @@ func userPasswd(ctx context.Context, p *Program, o passwdOptions) error {
 	return cmp.Or(saveErr, revealAll(p, o, credentials), err)
 }
 
-// hashGenerated fills in the changes that give each user the generated password.
-func hashGenerated(ctx context.Context, p *Program, o passwdOptions, entries []htpasswd.Entry, credentials []credential, changes []htpasswd.Change) error {
+// hashPasswordsOf returns the changes that give the users their new passwords.
+func hashPasswordsOf(ctx context.Context, p *Program, o passwdOptions, entries []htpasswd.Entry, credentials []credential) ([]htpasswd.Change, error) {
+	if !o.password.generate {
+		hash, err := o.password.encode(ctx, p, credentials[0], o.password.cost.of(hashOf(entries[0])))
+		return []htpasswd.Change{{User: o.users[0], Hash: hash}}, err
+	}
+	changes := make([]htpasswd.Change, len(o.users))
 	err := p.parallel(ctx, "hashing", len(changes), func(i int) (err error) {
 		changes[i].User = o.users[i]
 		changes[i].Hash, err = htpasswd.HashPassword(credentials[i].password, o.password.cost.of(hashOf(entries[i])))
@@ -160,7 +159,7 @@ func hashGenerated(ctx context.Context, p *Program, o passwdOptions, entries []h
 		cost, _ := changes[0].Hash.Cost()
 		p.warnOfCost(cost)
 	}
-	return err
+	return changes, err
 }
 
 // revealAll prints generated passwords, after they have been set.

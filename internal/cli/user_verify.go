@@ -82,13 +82,14 @@ is the registry's if it was asked, else the file's.
 			return err
 		}
 		v := userVerify{program: p, source: &o.password, user: args[0], target: t}
-		report := verifyReport{User: nameInReport(v.user), File: t.Name}
+		var report verifyReport
 		if question != nil {
-			err = v.askRegistry(cmd.Context(), question, &report)
+			report, err = v.askRegistry(cmd.Context(), question)
 		} else {
-			err = v.askFile(cmd.Context(), &report)
+			report, err = v.askFile(cmd.Context())
 		}
 		if o.format.value == "json" && report.Reason != "" {
+			report.User, report.File = nameInReport(v.user), t.Name
 			if err := p.print(jsonText(report)); err != nil {
 				return err
 			}
@@ -155,20 +156,20 @@ type verdict struct {
 	err    error
 }
 
-func (v userVerify) askFile(ctx context.Context, report *verifyReport) error {
+// askFile checks the password against the file.
+func (v userVerify) askFile(ctx context.Context) (verifyReport, error) {
 	entry, found := v.lookup(ctx)
 	if found.err == nil {
 		password, err := v.readPassword(ctx)
 		if err != nil {
-			return err
+			return verifyReport{}, err
 		}
 		found = v.compare(ctx, entry, password)
 	}
-	report.Reason, report.FileReason, report.Accepted = found.reason, found.reason, found.err == nil
 	if found.err == nil {
 		v.program.say("the password of %s is correct", shown(v.user))
 	}
-	return found.err
+	return verifyReport{Accepted: found.err == nil, Reason: found.reason, FileReason: found.reason}, found.err
 }
 
 // lookup returns the user's entry, or the verdict if no password is needed for it.

@@ -88,9 +88,9 @@ func (r *registryFlags) question(cmd *cobra.Command) (*registryQuestion, error) 
 }
 
 // askRegistry asks the registry, and compares its answer with the file if there is one.
-func (v userVerify) askRegistry(ctx context.Context, q *registryQuestion, report *verifyReport) error {
+func (v userVerify) askRegistry(ctx context.Context, q *registryQuestion) (report verifyReport, err error) {
 	if strings.Contains(v.user, ":") { // the registry would read the rest as part of the password
-		return v.program.cannot("verify", v.user, v.target, htpasswd.ValidateUser(v.user))
+		return report, v.program.cannot("verify", v.user, v.target, htpasswd.ValidateUser(v.user))
 	}
 	entry, found := v.lookup(ctx)
 	var password []byte
@@ -102,28 +102,29 @@ func (v userVerify) askRegistry(ctx context.Context, q *registryQuestion, report
 		r, err = v.askAgain(ctx, q, password)
 	}
 	if err != nil {
-		return err
+		return report, err
 	}
 	if found.err != nil {
 		clear(password)
 	} else if password != nil {
 		if found = v.compare(ctx, entry, password); ctx.Err() != nil {
-			return ctx.Err()
+			return report, ctx.Err()
 		}
 	}
-	report.Reason, report.FileReason, report.Registry = string(r.Outcome), found.reason, r.URL
-	report.Accepted = r.Outcome == registry.Accepted
+	report = verifyReport{
+		Accepted: r.Outcome == registry.Accepted, Reason: string(r.Outcome), FileReason: found.reason, Registry: r.URL,
+	}
 	if r.Docker.Outcome != "" {
 		v.warnOfDocker(r)
 	}
 	switch r.Outcome {
 	case registry.Accepted:
 		v.program.say("%s lets %s %s%s", r.URL, shown(v.user), q.what(), v.beside(found))
-		return nil
+		return report, nil
 	case registry.Refused:
-		return fail(exitMismatch, v.refusedHint(found), "%s refuses %s%s", server(r), shown(v.user), v.beside(found))
+		return report, fail(exitMismatch, v.refusedHint(found), "%s refuses %s%s", server(r), shown(v.user), v.beside(found))
 	}
-	return v.noAnswer(q, r)
+	return report, v.noAnswer(q, r)
 }
 
 // what returns what is asked, as it follows "lets USER".
