@@ -104,8 +104,8 @@ func (x *fixer) did(kind Kind, line int, format string, args ...any) {
 	x.changes = append(x.changes, Change{kind, line, fmt.Sprintf(format, args...)})
 }
 
-// effectiveEntries returns the entry of each user by which the registry goes. It
-// skips a line for which the registry refuses the file.
+// effectiveEntries returns the entry of each user that counts for the registry. It skips
+// lines for which the registry refuses the file.
 func effectiveEntries(text string) map[string]entry {
 	users := make(map[string]entry)
 	r := reader{server: Registry, rest: text}
@@ -145,7 +145,7 @@ func (x *fixer) split(text string) {
 		}
 		body := strings.TrimRight(line, "\r\n")
 		ending := line[len(body):]
-		if !strings.HasSuffix(ending, "\n") && ending != "" { // nothing stands behind the last carriage return
+		if !strings.HasSuffix(ending, "\n") && ending != "" { // a carriage return at the end of the text
 			x.did(LoneCR, n, "line ending added instead of a carriage return")
 			ending = x.lineEnding
 		}
@@ -197,7 +197,7 @@ func (x *fixer) add(p piece, ending string) {
 
 const commentMark = "# "
 
-// repair corrects what stands for a hash, if nobody can log in by it.
+// repair corrects a hash with which nobody can log in.
 func (x *fixer) repair(p *piece) {
 	head := p.text[:strings.IndexByte(p.text, ':')+1]
 	hash := strings.TrimLeftFunc(p.hash, unicode.IsSpace)
@@ -213,7 +213,7 @@ func (x *fixer) repair(p *piece) {
 	}
 }
 
-// addLine adds the text of a piece, in several lines if it is too long for one.
+// addLine adds the text of a piece, and splits it into several lines if it is too long.
 func (x *fixer) addLine(p piece, ending string) {
 	if len(p.text) <= htpasswd.MaxLineBytes {
 		if ended := record.EndLine(p.text, ending); ending != "" && ended != p.text+ending {
@@ -262,7 +262,7 @@ func (x *fixer) dedupe() {
 func (x *fixer) join() string {
 	var text strings.Builder
 	if len(x.lines) > 0 && strings.HasPrefix(x.lines[0].text, byteOrderMark) {
-		text.WriteString("#" + x.lineEnding) // or the start of the name would be taken for a mark of the encoding
+		text.WriteString("#" + x.lineEnding) // else the name would lose its beginning as a byte order mark
 	}
 	for _, l := range x.lines {
 		text.WriteString(l.text)
@@ -271,7 +271,7 @@ func (x *fixer) join() string {
 	return text.String()
 }
 
-// verifyFix checks what Fix promises of its result.
+// verifyFix checks the promises of Fix on its result.
 func verifyFix(ctx context.Context, before map[string]entry, text, fixed string) error {
 	wrong := func(what string) error { return fmt.Errorf("%w: %s", ErrUnfixable, what) }
 	if _, err := htpasswd.Parse([]byte(fixed)); err != nil {
@@ -283,12 +283,12 @@ func verifyFix(ctx context.Context, before map[string]entry, text, fixed string)
 		now, isIn := accepted(after[user])
 		switch {
 		case !ok || isIn && now == hash:
-		case !isIn && e.line == 1 && strings.HasPrefix(user, byteOrderMark): // has its name without the mark now
+		case !isIn && e.line == 1 && strings.HasPrefix(user, byteOrderMark): // now without the mark
 		default:
 			return wrong("a user could not log in any more, or with another password")
 		}
 	}
-	listed := make(map[string]bool) // who is listed, on a line that is no comment
+	listed := make(map[string]bool) // users who are listed, and not in a comment
 	for p := range pieces(text) {
 		if p.isListed() {
 			listed[p.name] = true
@@ -314,7 +314,7 @@ func verifyFix(ctx context.Context, before map[string]entry, text, fixed string)
 	return nil
 }
 
-// accepted returns the hash by which the registry lets the user of an entry in.
+// accepted returns the hash with which the registry lets the user of an entry in.
 func accepted(e entry) (hash string, ok bool) {
 	_, n, ok := crypt.ParseBcrypt(e.hash)
 	return e.hash[:n], ok

@@ -40,7 +40,7 @@ func Problem(e htpasswd.Entry, server Server) string {
 	return c.problem(hash)
 }
 
-// problem returns the first error about the hash, or an earlier one.
+// problem returns the message of the first error, after it has checked the hash.
 func (c *checker) problem(hash string) string {
 	c.hash(place{}, hash)
 	for _, f := range c.findings {
@@ -51,7 +51,7 @@ func (c *checker) problem(hash string) string {
 	return ""
 }
 
-// hash looks at what the server reads as the hash of a user.
+// hash checks the text that the server reads as the hash of a user.
 func (c *checker) hash(at place, hash string) {
 	switch {
 	case strings.TrimLeftFunc(hash, unicode.IsSpace) != hash:
@@ -71,27 +71,27 @@ func (c *checker) hash(at place, hash string) {
 	}
 }
 
-// isDisabled reports whether a hash is that of a disabled user: with a mark before
-// it, or the mark alone. No server accepts it.
+// isDisabled reports whether a hash belongs to a disabled user: it begins with the mark,
+// or is the mark alone. No server accepts it.
 func isDisabled(hash string) bool {
 	before, ok := strings.CutPrefix(hash, record.DisabledMark)
 	scheme, _ := crypt.Scan(before)
 	return ok && (until(before, ":") == "" || scheme != "")
 }
 
-// slowCost is the highest cost at which a push is still quick: each of its
-// dozens of requests pays for one hash.
+// slowCost is the highest cost at which a push is still quick: each of its dozens of
+// requests computes one hash.
 const slowCost = 12
 
-// goServers has what the servers in Go accept: of the hashes that x/crypto/bcrypt
-// takes only those that begin so, if anything is said, and of which other schemes.
+// goServers tells what the servers in Go accept: with which beginnings a bcrypt hash, any
+// if there are none, and which other schemes.
 var goServers = map[Server]struct{ begin, schemes []string }{
 	Registry: {},
 	Zot:      {[]string{"$2a$", "$2b$", "$2y$"}, []string{crypt.SHA256Crypt, crypt.SHA512Crypt}},
 	Traefik:  {[]string{"$2a$", "$2b$", "$2x$", "$2y$"}, []string{crypt.SHA1, crypt.APR1, crypt.MD5Crypt}},
 }
 
-// goHash looks at a hash as the servers in Go do.
+// goHash checks a hash as the servers in Go do.
 func (c *checker) goHash(at place, hash string) {
 	accepts := goServers[c.server]
 	_, n, ok := crypt.ParseBcrypt(hash)
@@ -120,8 +120,8 @@ func (c *checker) goHash(at place, hash string) {
 	}
 }
 
-// cryptHash looks at a hash as the servers in C do: they compare the whole field, and
-// leave most schemes to crypt(3).
+// cryptHash checks a hash as the servers in C do: they compare the whole field, and leave
+// most schemes to crypt(3).
 func (c *checker) cryptHash(at place, hash string) {
 	scheme, n := crypt.Scan(hash)
 	switch {
@@ -145,7 +145,7 @@ func (c *checker) cryptHash(at place, hash string) {
 	}
 }
 
-// bcryptForm looks at how a bcrypt hash is written.
+// bcryptForm checks how a bcrypt hash is written.
 func (c *checker) bcryptForm(at place, hash string) {
 	switch {
 	case !crypt.IsExact(hash):
@@ -159,7 +159,7 @@ func (c *checker) bcryptForm(at place, hash string) {
 	}
 }
 
-// noHash says what a text may be that is no hash of a known scheme.
+// noHash adds the finding for a text that is no hash of a known scheme.
 func (c *checker) noHash(at place, text string) {
 	cause := UnknownHash
 	_, repair := repaired(text)
@@ -178,9 +178,9 @@ func (c *checker) noHash(at place, text string) {
 	c.add(cause, at)
 }
 
-// repaired returns the hash that a text was before it was copied from a file of
-// another format, and the kind of what happened to it; the kind is empty if that
-// is not known.
+// repaired removes quotes and escapes from a bcrypt hash that was copied from a file of
+// another format. It returns the hash and the kind of the problem, which is empty if the
+// text is not such a hash.
 func repaired(text string) (hash string, kind Kind) {
 	if text = strings.TrimLeftFunc(text, unicode.IsSpace); text == "" {
 		return "", ""
@@ -202,7 +202,7 @@ func repaired(text string) (hash string, kind Kind) {
 }
 
 var (
-	// What bash and others make of "$2y$05$…" and "$2y$0…" between double quotes.
+	// What remains of "$2y$05$…" or "$2y$0…" in double quotes after bash or another shell has expanded it.
 	expanded = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[abxy]-?(ba|z|da|k)?sh[0-9]`) })
 	// What may be left of a bcrypt hash: the end of salt and digest.
 	leftover = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\$?[./A-Za-z0-9]{20,57}$`) })

@@ -55,7 +55,7 @@ const (
 	OwnerOnly        Kind = "readable-by-owner-only"         // a file that the server's workers cannot read
 )
 
-// An effect is what a kind means at a server.
+// An effect is what a kind of finding means for a server.
 type effect struct {
 	severity Severity
 	does     string
@@ -63,19 +63,21 @@ type effect struct {
 
 type effects map[Server]effect
 
-// at is the effect of what means the same at several servers.
-func at(s Severity, does string, servers ...Server) effects {
-	all := make(effects)
+// at returns the same effect for several servers.
+func at(s Severity, does string, servers ...Server) effects { return effects{}.at(s, does, servers...) }
+
+// at sets the effect for further servers.
+func (e effects) at(s Severity, does string, servers ...Server) effects {
 	for _, server := range servers {
-		all[server] = effect{s, does}
+		e[server] = effect{s, does}
 	}
-	return all
+	return e
 }
 
-// everywhere is the effect of what does not depend on the server.
+// everywhere returns the same effect for every server.
 func everywhere(s Severity, does string) effects { return at(s, does, Servers()...) }
 
-// withCrypt is the effect at the servers that leave most hashes to crypt(3).
+// withCrypt returns the effect for the servers that leave most hashes to crypt(3).
 func withCrypt(s Severity, does string) effects { return at(s, does, Nginx, Apache, Lighttpd) }
 
 const (
@@ -84,13 +86,10 @@ const (
 	rename      = "rename the user"
 	removeUser  = "remove the user"
 	noPassword  = "no password matches"
-	firstLine   = "the first line counts, and this one does not"
-	lastLine    = "the last line counts, and this one does not"
-	crypt2x     = "crypt(3) computes it with an old bug, so a password that is not ASCII may be refused"
 )
 
-// kinds has each kind: what it is, what it means at which server, and what to do
-// about it. At a server that is not named it is no finding.
+// kinds describes each kind: what it is, what it means for which server, and what to do
+// about it. For a server without an effect it is no finding.
 var kinds = map[Kind]struct {
 	what   string // with a verb of fmt for each detail
 	at     effects
@@ -137,14 +136,8 @@ var kinds = map[Kind]struct {
 		Zot: {SeverityError, "zot knows no comments, so anyone who has the password gets in by this name"},
 	}, "remove the line; disable a user instead", RemedyNone},
 	BlankBeforeHash: {"whitespace before the hash", everywhere(SeverityError, "it is read as part of the hash, so "+noPassword), fixIt, RemedyFix},
-	EmptyName: {"no user name", effects{
-		Registry: {SeverityWarning, "anyone who has the password gets in without a name"},
-		Nginx:    {SeverityError, "nginx lets nobody in without a name"},
-		Apache:   {SeverityWarning, "anyone who has the password gets in without a name"},
-		Lighttpd: {SeverityWarning, "anyone who has the password gets in without a name"},
-		Zot:      {SeverityWarning, "anyone who has the password gets in without a name"},
-		Traefik:  {SeverityWarning, "anyone who has the password gets in without a name"},
-	}, removeUser, RemedyRemove},
+	EmptyName: {"no user name", everywhere(SeverityWarning, "anyone who has the password gets in without a name").
+		at(SeverityError, "nginx lets nobody in without a name", Nginx), removeUser, RemedyRemove},
 	BadName:     {"the name %s", everywhere(SeverityWarning, "few clients can log in with it"), rename, RemedyRename},
 	MangledName: {"the name %s", everywhere(SeverityWarning, "some clients cannot log in with it"), rename, RemedyRename},
 	LongName: {"the name has %d bytes", effects{
@@ -158,14 +151,8 @@ var kinds = map[Kind]struct {
 	DockerUser: {"the registry created this user when it found no file", effects{
 		Registry: {SeverityWarning, "the password is in its log"},
 	}, removeUser, RemedyRemove},
-	Duplicate: {"the user is also on line %d", effects{
-		Registry: {SeverityWarning, lastLine},
-		Nginx:    {SeverityWarning, firstLine},
-		Apache:   {SeverityWarning, firstLine},
-		Lighttpd: {SeverityWarning, firstLine},
-		Zot:      {SeverityWarning, lastLine},
-		Traefik:  {SeverityWarning, lastLine},
-	}, "keep the last line", RemedyFix},
+	Duplicate: {"the user is also on line %d", everywhere(SeverityWarning, "the last line counts, and this one does not").
+		at(SeverityWarning, "the first line counts, and this one does not", Nginx, Apache, Lighttpd), "keep the last line", RemedyFix},
 	EmptyHash:   {"no hash", everywhere(SeverityError, noPassword), newPassword, RemedyPassword},
 	UnknownHash: {"no hash of a known scheme", everywhere(SeverityError, noPassword), newPassword, RemedyPassword},
 	PlainText: {"text that is not a hash, perhaps the password itself",
@@ -182,14 +169,8 @@ var kinds = map[Kind]struct {
 		Zot:      {SeverityError, "zot accepts only bcrypt and SHA-crypt"},
 		Traefik:  {SeverityError, "Traefik accepts only bcrypt, {SHA}, apr1 and MD5-crypt"},
 	}, newPassword, RemedyPassword},
-	InexactHash: {"%s hash with a salt, rounds or digest of an unusual form",
-		effects{
-			Nginx:    {SeverityError, noPassword},
-			Apache:   {SeverityError, noPassword},
-			Lighttpd: {SeverityError, noPassword},
-			Zot:      {SeverityWarning, "zot may not accept it"},
-			Traefik:  {SeverityWarning, "Traefik may not accept it"},
-		}, newPassword, RemedyPassword},
+	InexactHash: {"%s hash with a salt, rounds or digest of an unusual form", withCrypt(SeverityError, noPassword).
+		at(SeverityWarning, "zot may not accept it", Zot).at(SeverityWarning, "Traefik may not accept it", Traefik), newPassword, RemedyPassword},
 	PlainHash: {"the password itself, not a hash", effects{
 		Nginx:    {SeverityWarning, "nginx accepts it, and everyone who can read the file knows it"},
 		Apache:   {SeverityError, "Apache httpd does not accept it"},
@@ -211,21 +192,14 @@ var kinds = map[Kind]struct {
 	Prefix2b: {"a bcrypt hash that begins with $2b$", effects{
 		Apache: {SeverityWarning, "Apache httpd leaves it to the system's crypt, which may not accept it"},
 	}, newPassword, RemedyPassword},
-	Prefix2x: {"a bcrypt hash that begins with $2x$", effects{
-		Registry: {SeverityWarning, "the registry computes it as $2y$, so a password that is not ASCII may be refused"},
-		Nginx:    {SeverityWarning, crypt2x},
-		Apache:   {SeverityWarning, crypt2x},
-		Lighttpd: {SeverityWarning, crypt2x},
-		Traefik:  {SeverityWarning, "Traefik computes it as $2y$, so a password that is not ASCII may be refused"},
-	}, newPassword, RemedyPassword},
-	TextAfterHash: {"text after the hash", effects{
-		Registry: {SeverityWarning, "the registry ignores it, but other servers do not"},
-		Nginx:    {SeverityError, "it is read as part of the hash, so " + noPassword},
-		Apache:   {SeverityError, "it is read as part of the hash, so " + noPassword},
-		Lighttpd: {SeverityError, "it is read as part of the hash, so " + noPassword},
-		Zot:      {SeverityWarning, "zot ignores it, but other servers do not"},
-		Traefik:  {SeverityWarning, "Traefik ignores it, but other servers do not"},
-	}, newPassword, RemedyPassword},
+	Prefix2x: {"a bcrypt hash that begins with $2x$",
+		withCrypt(SeverityWarning, "crypt(3) computes it with an old bug, so a password that is not ASCII may be refused").
+			at(SeverityWarning, "the registry computes it as $2y$, so a password that is not ASCII may be refused", Registry).
+			at(SeverityWarning, "Traefik computes it as $2y$, so a password that is not ASCII may be refused", Traefik), newPassword, RemedyPassword},
+	TextAfterHash: {"text after the hash", withCrypt(SeverityError, "it is read as part of the hash, so "+noPassword).
+		at(SeverityWarning, "the registry ignores it, but other servers do not", Registry).
+		at(SeverityWarning, "zot ignores it, but other servers do not", Zot).
+		at(SeverityWarning, "Traefik ignores it, but other servers do not", Traefik), newPassword, RemedyPassword},
 	ThirdField: {"a third field after the hash", effects{
 		Registry: {SeverityWarning, "it means nothing"},
 		Zot:      {SeverityWarning, "it means nothing"},

@@ -26,14 +26,14 @@ import (
 // A Server is a program that reads htpasswd files.
 type Server string
 
-// The servers that Check knows. What most accept was learned by asking them about
-// the files in testdata/wild: Distribution 2.8.2 and 3.1.2, and nginx 1.22, Apache
-// httpd 2.4 and lighttpd 1.4.69 on a system whose crypt(3) is libxcrypt.
+// The servers that Check knows. Most were tested with the files in testdata/wild:
+// Distribution 2.8.2 and 3.1.2, and nginx 1.22, Apache httpd 2.4 and lighttpd 1.4.69 on
+// a system whose crypt(3) is libxcrypt.
 //
-// What the other two accept was read in their source: pkg/api/htpasswd.go of zot
-// 2.1.20, and auth.go and basic_auth.go in pkg/middlewares/auth of Traefik 3.7.9
-// with basic.go of github.com/containous/go-http-auth at a37a7636d23e. They may
-// differ in what they make of a hash in an unusual form.
+// For the other two the source was read: pkg/api/htpasswd.go of zot 2.1.20, and auth.go
+// and basic_auth.go in pkg/middlewares/auth of Traefik 3.7.9 with basic.go of
+// github.com/containous/go-http-auth at a37a7636d23e. They may treat a hash in an
+// unusual form in another way.
 const (
 	Registry Server = "registry"
 	Nginx    Server = "nginx"
@@ -46,8 +46,8 @@ const (
 // Servers returns all servers that Check knows.
 func Servers() []Server { return []Server{Registry, Nginx, Apache, Lighttpd, Zot, Traefik} }
 
-// lastCounts reports whether of several lines of a user the server goes by the last
-// one, not by the first.
+// lastCounts reports whether the server uses the last line of a user who has several,
+// and not the first.
 func (s Server) lastCounts() bool { return s == Registry || s == Zot || s == Traefik }
 
 // A Severity tells how serious a finding is.
@@ -134,14 +134,14 @@ type checker struct {
 	folded   map[string]string // a name, by what FoldName makes of it; only of those that it changes
 }
 
-// A place is where a finding stands.
+// A place is the position of a finding, and the user whom it is about.
 type place struct {
 	line, column int
 	user         string
 }
 
-// add adds a finding, if the kind is one at this server. The details fill its
-// message.
+// add adds a finding, if the kind is one for this server. The details are inserted into
+// its message.
 func (c *checker) add(kind Kind, at place, details ...any) {
 	k := kinds[kind]
 	effect, ok := k.at[c.server]
@@ -169,13 +169,14 @@ func (c *checker) add(kind Kind, at place, details ...any) {
 	c.findings = append(c.findings, f)
 }
 
-// ended reports whether the context has ended. It is called for each line.
+// ended reports whether the context has ended. It is called for each line, and looks at
+// the context now and then.
 func (c *checker) ended() bool {
 	c.steps++
 	return c.steps%1024 == 0 && c.ctx.Err() != nil
 }
 
-// check compares who is listed with what the server reads.
+// check compares the users who are listed with those whom the server finds.
 func (c *checker) check(text string) {
 	if order, ok := charset.UTF16Order(text); ok {
 		decoded, err := charset.DecodeUTF16([]byte(text), order)
@@ -205,7 +206,7 @@ func (c *checker) check(text string) {
 	}
 }
 
-// users looks at each user who is listed, and not disabled.
+// users checks each user who is listed and not disabled.
 func (c *checker) users(text string) {
 	effective := c.effective(text)
 	c.folded = make(map[string]string)
@@ -249,9 +250,9 @@ func (c *checker) users(text string) {
 	}
 }
 
-// effective returns the line by which the server goes for each user.
+// effective returns the line of each user that counts for the server.
 func (c *checker) effective(text string) map[string]int {
-	// Enough for short lines, and so that the map never has to grow.
+	// Large enough for short lines, so that the map need not grow.
 	users := make(map[string]int, min(len(text)/32, 1+strings.Count(text, "\n")))
 	r := reader{server: c.server, rest: text}
 	last := c.server.lastCounts()
@@ -263,7 +264,7 @@ func (c *checker) effective(text string) map[string]int {
 	return users
 }
 
-// lines looks for what is wrong with a line, whoever stands on it.
+// lines looks for problems of lines that do not depend on the user.
 func (c *checker) lines(text string) {
 	limit := htpasswd.MaxLineBytes
 	if c.server == Apache {
@@ -296,7 +297,7 @@ func (c *checker) lines(text string) {
 	}
 }
 
-// comment looks for a user in line n, which is a comment elsewhere.
+// comment looks for a user in line n, which is a comment for other servers.
 func (c *checker) comment(line string, n int) {
 	user, hash, _ := strings.Cut(line, ":")
 	if x := (checker{server: c.server}); x.problem(hash) == "" {
@@ -312,7 +313,7 @@ const (
 	hasOther   // no hash, and lines that no htpasswd file has
 )
 
-// contents tells an htpasswd file from any other text.
+// contents returns what a text holds, to tell an htpasswd file from another text.
 func (c *checker) contents(text string) int {
 	found := hasNothing
 	n := 0
@@ -330,11 +331,11 @@ func (c *checker) contents(text string) int {
 	return found
 }
 
-// isMostlyOther reports whether a text with hashes in it is likely another kind of
-// file, such as a document or a program. It looks at the beginning.
+// isMostlyOther reports whether a text that contains hashes is probably another kind of
+// file, such as a document or a program. It reads only the beginning.
 func isMostlyOther(text string) bool {
 	const (
-		few  = 10 // lines that somebody may have left in an htpasswd file
+		few  = 10 // other lines that an htpasswd file may contain
 		most = 1000
 	)
 	var count [hasOther + 1]int
@@ -349,7 +350,7 @@ func isMostlyOther(text string) bool {
 	return count[hasOther] > max(few, count[hasHash])
 }
 
-// contentsOf says what line n holds.
+// contentsOf returns what line n holds.
 func contentsOf(line string, n int) int {
 	rec, kind := record.Parse(trimMarks(line, n))
 	scheme, _ := crypt.Scan(rec.Hash)

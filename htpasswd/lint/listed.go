@@ -12,19 +12,19 @@ import (
 
 const byteOrderMark = "\uFEFF"
 
-// A piece is a part of a line that would be a line of its own if the line endings
-// were right.
+// A piece is a part of a line that would be a line of its own if no line ending were
+// missing.
 type piece struct {
 	line, column int
 	text         string // the whole piece
 	kind         record.Kind
 	hidden       Kind // LoneCR or GluedLines: where the line ending before it is missing
-	inComment    bool // its line is a comment, and so is all that stands on it
+	inComment    bool // its whole line is a comment
 
-	// Of an entry: who is listed, as somebody who looks at the file would say.
+	// Of an entry, as a person reads it:
 	name string
-	raw  string // the name, with what stands before it in the piece
-	hash string // what stands behind the colon
+	raw  string // the name, with the whitespace and marks before it
+	hash string // the text after the colon
 }
 
 func (p piece) at() place { return place{p.line, p.column, p.name} }
@@ -47,8 +47,8 @@ func pieces(text string) iter.Seq[piece] {
 	}
 }
 
-// piecesOf yields the pieces of a line, which comes without its line ending. A
-// line whose user can log in by a name with a carriage return in it is one piece.
+// piecesOf yields the pieces of a line without its line ending. If a user can log in with
+// a name that contains a carriage return, the line is one piece.
 func piecesOf(line string, n int) iter.Seq[piece] {
 	return func(yield func(piece) bool) {
 		rec, kind := record.Parse(trimMarks(line, n))
@@ -99,8 +99,8 @@ func newPiece(text string, line, column int) piece {
 	return p
 }
 
-// gluedAt returns where in the piece another record begins, whose line ending is
-// missing; the length of the piece if there is none.
+// gluedAt returns the offset in the piece of another record, before which the line ending
+// is missing. It returns the length of the piece if there is none.
 func (p piece) gluedAt() int {
 	if !p.isListed() {
 		return len(p.text)
@@ -116,7 +116,7 @@ func (p piece) gluedAt() int {
 	return len(p.text)
 }
 
-// isGlued reports whether what stands behind a hash is another record.
+// isGlued reports whether the text after a hash is another record.
 func isGlued(rest string) bool {
 	user, hash, ok := strings.Cut(rest, ":")
 	if !ok || htpasswd.ValidateUser(user) != nil {
@@ -126,8 +126,8 @@ func isGlued(rest string) bool {
 	return scheme != "" && scheme != crypt.DESCrypt
 }
 
-// trimMarks removes the byte order marks at the start of line n, if that is the
-// first of the text: there they belong to its encoding, and not to a name.
+// trimMarks removes the byte order marks at the start of the first line. There they
+// belong to the encoding, and not to a name. Other lines are returned as they are.
 func trimMarks(line string, n int) string {
 	if n != 1 {
 		return line

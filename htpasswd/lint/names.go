@@ -15,7 +15,7 @@ import (
 // refuses a whole file. Apache httpd itself reads it.
 const longName = 195
 
-// name looks at the name of a user who is listed and whom the server finds.
+// name checks the name of a user who is listed and whom the server finds.
 func (c *checker) name(p piece, effective map[string]int) {
 	trimmed := strings.Trim(p.name, byteOrderMark+"\u200B")
 	switch {
@@ -42,7 +42,7 @@ func (c *checker) name(p piece, effective map[string]int) {
 	c.twin(p, effective)
 }
 
-// twin looks for another user whose name a person would take for the same.
+// twin looks for another user whose name looks the same to a person.
 func (c *checker) twin(p piece, effective map[string]int) {
 	folded := FoldName(p.name)
 	if folded == p.name {
@@ -59,9 +59,8 @@ func (c *checker) twin(p piece, effective map[string]int) {
 	c.folded[folded] = p.name
 }
 
-// FoldName returns the same text for two names that differ only in case or in
-// their Unicode normalisation. A server tells such names apart, and a person does
-// not.
+// FoldName returns the same text for names that differ only in case or Unicode
+// normalisation. Servers distinguish such names, but people do not.
 func FoldName(name string) string {
 	if !strings.ContainsFunc(name, func(r rune) bool { return r >= utf8.RuneSelf }) {
 		return strings.ToLower(name) // ASCII has one normalisation
