@@ -15,7 +15,7 @@ import (
 	"github.com/registryctl/registryctl/internal/cli"
 )
 
-// connect returns how to reach the cluster, and the namespace that is meant there.
+// connect returns the configuration of the cluster that the flags name, and the namespace.
 func (f *flags) connect() (config *rest.Config, namespace string, err error) {
 	loader := f.loader()
 	if namespace, _, err = loader.Namespace(); err == nil {
@@ -25,10 +25,10 @@ func (f *flags) connect() (config *rest.Config, namespace string, err error) {
 	case err != nil && f.kubeconfig == "" && clientcmd.IsEmptyConfig(err):
 		return nil, "", cli.Fail("use --kubeconfig or $KUBECONFIG to name one", "no kubeconfig found at %s", strings.Join(f.rules().GetLoadingPrecedence(), ", "))
 	case err != nil:
-		// Not wrapped: a kubeconfig that does not exist is no Secret that does not exist.
+		// Not wrapped: a missing kubeconfig must not be taken for a missing Secret.
 		return nil, "", cli.Fail("kubectl config view shows what kubectl uses", "cannot use the kubeconfig: %v", err)
 	}
-	config.QPS = -1 // the server says what is too much for it
+	config.QPS = -1 // no limit here: the server limits its clients
 	config.UserAgent = fmt.Sprintf("kubectl-registryctl/%s (%s/%s)", cli.Release(), runtime.GOOS, runtime.GOARCH)
 	config.WarningHandler = &serverWarnings{program: f.program}
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return apiOnly{next} })
@@ -41,7 +41,7 @@ func (f *flags) rules() *clientcmd.ClientConfigLoadingRules {
 	return rules
 }
 
-// loader reads the kubeconfig, as the flags say.
+// loader returns what loads the kubeconfig that the flags name.
 func (f *flags) loader() clientcmd.ClientConfig {
 	for _, extra := range f.asExtra {
 		key, value, _ := strings.Cut(extra, "=")
@@ -53,7 +53,7 @@ func (f *flags) loader() clientcmd.ClientConfig {
 	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(f.rules(), &f.overrides)
 }
 
-// serverWarnings prints what the server warns of, each warning once.
+// serverWarnings prints each warning of the server once.
 type serverWarnings struct {
 	program *cli.Program
 	printed map[string]bool
@@ -72,8 +72,8 @@ func (w *serverWarnings) HandleWarningHeader(code int, _, message string) {
 	w.program.Warn("%s", message)
 }
 
-// apiOnly refuses an answer that is no Kubernetes API server's, such as the page of
-// a proxy to log in at. A server error may be one of a load balancer, and passes.
+// apiOnly refuses an answer that does not come from a Kubernetes API server, such as the
+// login page of a proxy. Server errors pass, as they may come from a load balancer.
 type apiOnly struct{ http.RoundTripper }
 
 // RoundTrip is for package http.
@@ -91,7 +91,7 @@ func (t apiOnly) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// notAPIServer is the error of an answer of that content type.
+// notAPIServer is the error for an answer with this content type.
 type notAPIServer string
 
 func (e notAPIServer) Error() string { return "it answers with " + string(e) }

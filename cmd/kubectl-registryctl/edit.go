@@ -14,12 +14,12 @@ import (
 	"github.com/registryctl/registryctl/internal/cli"
 )
 
-// settleTime is how long the server is asked, after all, what became of a write.
+// settleTime is the time to find out whether a write without an answer was made.
 const settleTime = 2 * time.Second
 
-// edit applies a change to the text, and again to the text as it is then if
-// somebody else was faster or the server went away. It returns the object before
-// and after it, which are the same if nothing was changed.
+// edit applies a change to the text. If the Secret was edited meanwhile or the server did
+// not answer, it tries again with the current text. It returns the object before and
+// after the change, which is the same one if nothing was changed.
 func (s *secret) edit(ctx context.Context, change func(text []byte) ([]byte, error)) (before, after *unstructured.Unstructured, err error) {
 	var lost *write
 	err = s.retry(ctx, func(ctx context.Context) error {
@@ -35,7 +35,7 @@ func (s *secret) edit(ctx context.Context, change func(text []byte) ([]byte, err
 	return s.settle(ctx, *lost, err)
 }
 
-// try makes the change once. A write whose fate is unknown it leaves in lost.
+// try makes the change once. It stores a write whose result is unknown in lost.
 func (s *secret) try(ctx context.Context, change func(text []byte) ([]byte, error), lost **write) (before, after *unstructured.Unstructured, err error) {
 	before, err = s.current(ctx)
 	if err != nil {
@@ -77,8 +77,8 @@ func (s *secret) try(ctx context.Context, change func(text []byte) ([]byte, erro
 	return before, after, err
 }
 
-// current returns the object as Read has found it, the first time, else as it is
-// now.
+// current returns the object that Read has found, but only once; after that, the current
+// one.
 func (s *secret) current(ctx context.Context) (*unstructured.Unstructured, error) {
 	if read := s.read; read != nil {
 		s.read = nil
@@ -87,7 +87,7 @@ func (s *secret) current(ctx context.Context) (*unstructured.Unstructured, error
 	return s.get(ctx)
 }
 
-// settle asks the server what became of a write that has failed by err.
+// settle asks the server whether a write that failed was made after all.
 func (s *secret) settle(ctx context.Context, lost write, failure error) (before, after *unstructured.Unstructured, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
 	defer cancel()
@@ -109,14 +109,14 @@ func (s *secret) settle(ctx context.Context, lost write, failure error) (before,
 	return nil, nil, fmt.Errorf("nothing was written: %w", failure)
 }
 
-// A write is one whose fate is unknown.
+// A write is one whose result is unknown.
 type write struct {
 	before, after []byte
-	object        *unstructured.Unstructured // that it was to replace; nil for none
-	answered      bool                       // the server has said that it failed, and not that it took too long
+	object        *unstructured.Unstructured // the object that it replaces; nil for none
+	answered      bool                       // the server has answered that it failed, other than by a timeout
 }
 
-// version is what the object must still have for the write to be made.
+// version returns the resourceVersion that the object must have for the write to succeed.
 func (w write) version() string { return versionOf(w.object) }
 
 func versionOf(object *unstructured.Unstructured) string {
@@ -126,9 +126,9 @@ func versionOf(object *unstructured.Unstructured) string {
 	return object.GetResourceVersion()
 }
 
-// isIn tells from a later text whether the write was made: every line that it added
-// is there, and none that it took away. No two writes add the same line, as each
-// hash has a salt of its own.
+// isIn reports whether a later text shows that the write was made: it has every line that
+// the write added, and none that it removed. No two writes add the same line, because
+// each hash has its own salt.
 func (w write) isIn(text []byte) bool {
 	if bytes.Equal(text, w.before) {
 		return false
@@ -147,7 +147,7 @@ func (w write) isIn(text []byte) bool {
 	return true
 }
 
-// lines counts how often there is each.
+// lines returns how often each line occurs.
 func lines(text []byte) map[string]int {
 	count := make(map[string]int)
 	for line := range strings.Lines(string(text)) {

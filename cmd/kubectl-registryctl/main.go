@@ -1,8 +1,8 @@
 // Command kubectl-registryctl manages the htpasswd users in a Kubernetes or OpenShift
 // Secret, as "kubectl registryctl" or "oc registryctl", with the commands of registryctl.
 //
-// It is a module of its own, so that neither registryctl nor who imports the
-// library has the modules of Kubernetes.
+// It is a module of its own, so that neither registryctl nor a program that imports the
+// library depends on the modules of Kubernetes.
 package main
 
 import (
@@ -21,11 +21,11 @@ import (
 const program = "kubectl registryctl"
 
 func main() {
-	// What client-go logs is said here as an error, in our own words; -v changes that.
+	// client-go logs nothing without -v: our own errors say what went wrong.
 	klog.SetLogger(logr.Discard())
 
 	args := os.Args
-	// By this name kubectl asks a plugin for completions.
+	// kubectl calls a plugin by this name for completions.
 	if strings.TrimSuffix(filepath.Base(args[0]), ".exe") == "kubectl_complete-registryctl" {
 		args = slices.Insert(args, 1, "__complete")
 	}

@@ -9,15 +9,15 @@ import (
 )
 
 const (
-	// defaultManager is by what name the server remembers who wrote the key.
+	// defaultManager is the name under which the server records who wrote the key.
 	defaultManager = "kubectl-registryctl"
 
 	managedBy   = "app.kubernetes.io/managed-by"
 	lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
 )
 
-// warnOfManagers warns of whoever else manages the Secret, as it was before the
-// edit, and of a copy of the users in it.
+// warnOfManagers warns if something else manages the Secret, and if an annotation of it
+// holds a copy of the users. It looks at the Secret before the edit.
 func (s *secret) warnOfManagers(before *unstructured.Unstructured) {
 	if before == nil {
 		return
@@ -34,7 +34,7 @@ func (s *secret) warnOfManagers(before *unstructured.Unstructured) {
 	}
 }
 
-// manager returns who else writes the key, and "" if nobody is known to.
+// manager returns the name of what else manages the key, or "" if nothing is known to.
 func (s *secret) manager(object *unstructured.Unstructured, key string) string {
 	if owner := metav1.GetControllerOf(object); owner != nil {
 		return owner.Kind + " " + owner.Name
@@ -50,13 +50,13 @@ func (s *secret) manager(object *unstructured.Unstructured, key string) string {
 	return ""
 }
 
-// isByHand reports whether a field manager is this program, kubectl or oc, which do
-// nothing unasked.
+// isByHand reports whether a field manager is this program, kubectl or oc, which a person
+// runs.
 func isByHand(manager string) bool {
 	return manager == "oc" || manager == "kubectl" || strings.HasPrefix(manager, "kubectl-") || strings.HasPrefix(manager, "oc-")
 }
 
-// owns reports whether the fields hold the key.
+// owns reports whether the fields include the key.
 func owns(fields metav1.ManagedFieldsEntry, key string) bool {
 	var set struct {
 		Data       map[string]any `json:"f:data"`

@@ -13,8 +13,8 @@ import (
 // manifests are the values of -o that print the Secret.
 var manifests = []string{"yaml", "json", "name"}
 
-// printManifest prints the Secret. Of a dry run of the client it is one to keep and
-// to apply, without what the server sets.
+// printManifest prints the Secret. After a client-side dry run it is a manifest to apply,
+// without the fields that the server sets.
 func (s *secret) printManifest(object *unstructured.Unstructured) error {
 	if s.options.Manifest == "name" {
 		return s.program.Print([]byte("secret/" + s.name + "\n"))

@@ -12,13 +12,13 @@ import (
 	"github.com/registryctl/registryctl/internal/registry"
 )
 
-// What the kubelet reads a login from.
+// The type and the key of a Secret from which the kubelet reads logins.
 const (
 	pullType = "kubernetes.io/dockerconfigjson"
 	pullKey  = ".dockerconfigjson"
 )
 
-// pullSecrets are the Secrets by which Pods pull images, as a Login.
+// pullSecrets are Secrets for image pulls, as a Login.
 type pullSecrets struct {
 	at      registry.Address
 	secrets []*secret

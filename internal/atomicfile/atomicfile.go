@@ -5,17 +5,17 @@
 // # How an edit is made
 //
 // The directory of the file is opened once, as an [os.Root], and every later call
-// is relative to it. The edit is first made without a lock: if nothing is to be
-// changed, nothing is written. Else the lock is taken, a file beside the data
-// file; the edit is made again if the file has changed; the new text goes into a
-// temporary file, which is given the attributes of the old one and renamed.
+// is relative to it. The edit is first made without a lock. If it changes nothing,
+// nothing is written. Otherwise the lock is taken, which is a file beside the data
+// file, and the edit is made again if the file has changed. The new text is written
+// to a temporary file, which gets the attributes of the old one and is renamed.
 //
 // # What makes it safe
 //
-// A lock counts only as long as its name leads to it. Who takes the lock removes
-// the temporary files of all others before it reads: an edit whose lock was
-// deleted has either renamed its temporary file by then, and its result is read,
-// or cannot rename it any more, and starts again.
+// A lock is valid only while its name leads to it. A process that takes the lock
+// first removes all other temporary files. So a process whose lock file was deleted
+// has either renamed its temporary file before, and then its result is read, or it
+// cannot rename the file any more, and starts again.
 package atomicfile
 
 import (
@@ -44,10 +44,10 @@ var (
 	ErrNotRegular = errors.New("not a regular file")
 	// ErrReadOnly is returned on Windows for a file that is marked as read-only.
 	ErrReadOnly = errors.New("the file is marked as read-only")
-	// ErrLockName is returned, in an [fs.PathError] that names it, for something
-	// that is no regular file and stands where the lock file belongs.
+	// ErrLockName is returned, in an [fs.PathError], if something other than a regular
+	// file has the name of the lock file.
 	ErrLockName = errors.New("it stands where the lock file belongs, and is not a regular file; remove it")
-	// ErrNested is returned by an Update that is called by the edit of another one.
+	// ErrNested is returned if the edit of an Update calls Update.
 	ErrNested = errors.New("an edit must not update a file itself")
 )
 
@@ -74,16 +74,16 @@ type Options struct {
 	Mode fs.FileMode
 	// SetMode gives Mode to a file that exists, too, also if its text stays.
 	SetMode bool
-	// InPlace writes into the existing file instead of replacing it. A text that is
-	// only added to is written by one call. A reader can see a part of any other
-	// edit, and a crash can leave a part of it. Whoever can read the file can block
-	// such an edit, since it also locks the file itself.
+	// InPlace writes into the existing file instead of replacing it. An edit that only
+	// adds to the end makes one write. Of any other edit a reader can see a part, and
+	// a crash can leave a part. Anyone who can read the file can block such an edit,
+	// because it also locks the file itself.
 	InPlace bool
 }
 
 const (
 	maxConflicts = 10
-	maxLost      = 1000 // each of them needs somebody who deletes the lock file
+	maxLost      = 1000 // each time somebody must have deleted the lock file
 )
 
 var (
@@ -94,12 +94,12 @@ var (
 // Update edits the file at path and reports whether it changed it. Symbolic links
 // stay, and the file that they lead to is edited.
 //
-// Edit gets the text of the file and returns the new one, which is written at most
-// once, or nil if nothing is to be changed. It may be called more than once, each time with the text as it is
-// then. If it returns an error, so does Update, and the file stays as it was.
+// Edit gets the text of the file and returns the new one, whose WriteTo is called at
+// most once, or nil to change nothing. It may be called more than once, each time with
+// the current text. If it returns an error, so does Update, and the file stays as it was.
 //
-// The context is looked at first, and ends the wait for the lock and for programs
-// that have the file open. If it is canceled, nothing is written any more.
+// The end of the context ends the wait for the lock and for programs that have the
+// file open. After a cancellation nothing is written.
 // After any error but [ErrNotDurable] the file is as it was, and nothing is left
 // beside it but the lock file. Where the system has no lock, an edit that would
 // change the file returns [errors.ErrUnsupported].
@@ -125,7 +125,7 @@ func Update(ctx context.Context, path string, o Options, edit func(text string) 
 	if err != nil && first == nil {
 		return false, err
 	}
-	// What is seen of an edit in place may be half of it.
+	// With InPlace the text may be a part of another edit.
 	if !o.InPlace && first.from.whole && (err != nil || first.text == nil) {
 		return false, err
 	}
@@ -142,7 +142,7 @@ func Update(ctx context.Context, path string, o Options, edit func(text string) 
 		if err := ctx.Err(); err != nil {
 			return false, err
 		}
-		first = &revision{from: &snapshot{}} // its text may have been written, which can be done once
+		first = &revision{from: &snapshot{}} // its text may have been written, and can be written only once
 	}
 	return false, u.fail("edit", ErrConflict)
 }
@@ -154,13 +154,12 @@ type target struct {
 	name string   // without a directory, and as the directory has it
 }
 
-// fail describes an error by the path that the caller knows.
+// fail returns an error with the path that the caller knows.
 func (t *target) fail(op string, err error) error {
 	return &fs.PathError{Op: op, Path: t.path, Err: cause(err)}
 }
 
-// cause returns what a call of the system says, without the names of the call and
-// of the file that it was made for.
+// cause returns the error of a system call, without the names of the call and the file.
 func cause(err error) error {
 	var path *fs.PathError
 	var link *os.LinkError
@@ -189,8 +188,8 @@ type revision struct {
 	err  error       // what edit returned
 }
 
-// revise reads the file and makes the edit. If the revision is not nil, the error
-// is that of the edit.
+// revise reads the file and makes the edit. If the edit fails, it returns both a revision
+// and the error.
 func (u *update) revise(ctx context.Context) (*revision, error) {
 	from, err := u.read(ctx, u.Create)
 	if err != nil {
@@ -204,8 +203,9 @@ func (u *update) revise(ctx context.Context) (*revision, error) {
 	return r, r.err
 }
 
-// locked makes the edit under the lock. First is the result that it has without
-// it. The error is errChanged or errLost if the edit has to start again.
+// locked makes the edit under the lock. First is the result without the lock, which it
+// uses if the file has not changed. If the edit has to start again, the error is
+// errChanged or errLost.
 func (u *update) locked(ctx context.Context, first *revision) (changed bool, err error) {
 	lock, err := u.lock(ctx)
 	if err != nil {
@@ -248,8 +248,8 @@ func (u *update) locked(ctx context.Context, first *revision) (changed bool, err
 	return err == nil || errors.Is(err, ErrNotDurable), err
 }
 
-// canceled returns the error of a context that was canceled. One whose time is over
-// ends the waits of an edit, and not the edit.
+// canceled returns the error of a context that was canceled. A deadline ends only the
+// waits of an edit, and not the edit itself.
 func canceled(ctx context.Context) error {
 	if err := ctx.Err(); errors.Is(err, context.Canceled) {
 		return err
@@ -257,7 +257,7 @@ func canceled(ctx context.Context) error {
 	return nil
 }
 
-// callEdit is what isNested looks for.
+// callEdit calls edit. isNested looks for it on the stack.
 func callEdit(edit func(string) (io.WriterTo, error), text string) (io.WriterTo, error) {
 	return edit(text)
 }

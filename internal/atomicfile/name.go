@@ -10,9 +10,9 @@ import (
 	"strings"
 )
 
-// trueName returns the name that the directory has for the file with that name.
-// In some directories a file has many: in any case, in several Unicode forms, or
-// short. All must lead to one lock.
+// trueName returns the name of a file as its directory lists it. In some directories a
+// file can be opened by other names: with another case, another Unicode form, or a short
+// name. All of them must lead to the same lock.
 func trueName(ctx context.Context, dir *os.Root, name string) (string, error) {
 	for range maxLost {
 		info, err := lstat(ctx, dir, name)
@@ -48,7 +48,7 @@ func trueName(ctx context.Context, dir *os.Root, name string) (string, error) {
 	return "", &fs.PathError{Op: "open", Path: (&target{dir: dir}).beside(name), Err: ErrConflict}
 }
 
-// newTarget is the file with that name in dir, which it closes on an error.
+// newTarget returns the file with that name in dir. It closes dir if it fails.
 func newTarget(ctx context.Context, path string, dir *os.Root, name string) (*target, error) {
 	name, err := trueName(ctx, dir, name)
 	if err != nil {

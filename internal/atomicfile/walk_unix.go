@@ -17,8 +17,8 @@ import (
 // maxLinks is how many symbolic links Linux follows in a row.
 const maxLinks = 40
 
-// open finds the file at path and opens its directory. It follows the links on
-// the way itself, in every component, and only those that may be trusted.
+// open finds the file at path and opens its directory. It follows the symbolic links in
+// every component itself, and only those that can be trusted.
 func open(ctx context.Context, path string) (*target, error) {
 	for range maxConflicts {
 		t, err := walk(ctx, path)
@@ -72,12 +72,12 @@ func walk(ctx context.Context, path string) (*target, error) {
 	}
 }
 
-// A walker goes from directory to directory, each of which it keeps open only
-// until it has found the next.
+// A walker goes from directory to directory. It keeps a directory open only until it has
+// opened the next.
 type walker struct {
 	path string   // of the file, as the caller gave it
-	at   *os.File // the directory where the walker is
-	rest string   // what is still to go
+	at   *os.File // the current directory
+	rest string   // the rest of the path
 }
 
 func (w *walker) close() {
@@ -90,7 +90,7 @@ func (w *walker) fail(path string, err error) error {
 	return &fs.PathError{Op: "open", Path: path, Err: cause(err)}
 }
 
-// start goes to where path, which may be the target of a link, begins.
+// start goes to the directory where path begins. Path may be the target of a link.
 func (w *walker) start(path string) error {
 	if path == "" {
 		return w.fail(w.path, fs.ErrNotExist)
@@ -129,8 +129,8 @@ func (w *walker) enter(fd int, name string) {
 	w.at = next
 }
 
-// look returns where the name leads: the directory, opened if it has to be, or the
-// target of a link. What else there is, is for the caller to find out.
+// look returns the directory with that name, opened if isDir is set, or the target of the
+// symbolic link. For a missing file and any other file it returns neither.
 func (w *walker) look(name string, isDir bool) (next int, target *string, err error) {
 	at := int(w.at.Fd())
 	var stat unix.Stat_t
@@ -139,7 +139,7 @@ func (w *walker) look(name string, isDir bool) (next int, target *string, err er
 			return 0, nil, nil
 		}
 		if errors.Is(err, unix.EACCES) {
-			return 0, nil, w.fail(w.at.Name(), err) // it is the directory that may not be searched
+			return 0, nil, w.fail(w.at.Name(), err) // the directory cannot be searched
 		}
 		return 0, nil, w.fail(w.below(name), err)
 	}
@@ -159,7 +159,7 @@ func (w *walker) look(name string, isDir bool) (next int, target *string, err er
 	return next, nil, nil
 }
 
-// readLink returns the target of a link, if it may be trusted.
+// readLink returns the target of a symbolic link that can be trusted.
 func (w *walker) readLink(name string, stat unix.Stat_t) (string, error) {
 	at := int(w.at.Fd())
 	if stat.Uid != 0 && int(stat.Uid) != os.Geteuid() {
@@ -178,7 +178,7 @@ func (w *walker) readLink(name string, stat unix.Stat_t) (string, error) {
 	if err != nil || now.Ino != stat.Ino || now.Dev != stat.Dev || now.Uid != stat.Uid || changeTime(&now) != changeTime(&stat) {
 		return "", w.fail(w.below(name), errChanged)
 	}
-	// The links of a process to its open files tell where they once were.
+	// The links in /proc to the open files of a process can lead to files that were removed.
 	if isProc(at) {
 		err := unix.Fstatat(at, name, &now, 0)
 		if err == nil && (now.Nlink == 0 || now.Mode&unix.S_IFMT != unix.S_IFREG && now.Mode&unix.S_IFMT != unix.S_IFDIR) {
@@ -191,7 +191,7 @@ func (w *walker) readLink(name string, stat unix.Stat_t) (string, error) {
 	return string(buf[:n]), nil
 }
 
-// end opens the directory that the walker has come to.
+// end opens the current directory as an os.Root.
 func (w *walker) end(ctx context.Context, name string) (*target, error) {
 	dir, err := os.OpenRoot(w.at.Name())
 	if err != nil {
@@ -202,7 +202,7 @@ func (w *walker) end(ctx context.Context, name string) (*target, error) {
 		var want fs.FileInfo
 		want, err = w.at.Stat()
 		if err == nil && !os.SameFile(want, is) {
-			err = errChanged // its path leads elsewhere now
+			err = errChanged // its path now leads to another directory
 		}
 	}
 	if err != nil {

@@ -26,8 +26,8 @@ func isOneOf(titles []string, title string) bool {
 type table struct {
 	rows     *csv.Reader // what follows the header
 	header   []string
-	above    int  // lines before those that rows counts
-	declared bool // a line above the header says that this is CSV
+	above    int  // lines before the text of rows
+	declared bool // a line above the header declares that this is CSV
 }
 
 var (
@@ -35,8 +35,8 @@ var (
 	separatorLine = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(?i:"?sep=(.)"?)\r?(?:\n|$)`) }) // for Excel
 )
 
-// newTable reads the header of CSV. The separator is the one that the text declares,
-// else the first of comma, semicolon and tab with which the header has a name.
+// newTable reads the header of CSV. The separator is the one that the text declares, or
+// else the first of comma, semicolon and tab with which the header has a column for names.
 func newTable(text string) table {
 	t := table{}
 	if line := typeLine().FindString(text); line != "" {

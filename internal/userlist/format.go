@@ -21,9 +21,9 @@ const (
 	ErrAmbiguous   FormatError = "its first line may be a CSV header or a user"
 )
 
-// Guess returns the format of a list by the extension of its name, else by how the
-// text begins. The error is [ErrAmbiguous] for a list of names whose first line is
-// "name" or the like: it may be a CSV header, or a user who would be lost.
+// Guess returns the format of a list by the extension of its name, or else by the
+// beginning of the text. The error is [ErrAmbiguous] if the first line of a list of names
+// is "name" or the like, which may be a CSV header or a user.
 func Guess(name, text string) (Format, error) {
 	text, err := decode(text)
 	if err != nil {
@@ -62,15 +62,15 @@ var yamlStart = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`^(?:[ \t]*(?:#.*)?\r?\n)*(?:---|%YAML|- |[^\s:]+:[ \t]*\r?\n(?:[ \t]*\r?\n)*(?:[ \t]+|- )\S)`)
 })
 
-// hashLike matches the beginning of a hash of any scheme, also of one that was
-// damaged on its way: with each $ doubled or escaped. Nobody chooses such a password.
+// hashLike matches the beginning of a hash of any scheme, also if each $ is doubled or
+// escaped. Nobody chooses such a password.
 var hashLike = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`(?i:\{[a-z0-9.-]*(?:sha|crypt|md5|plain|pbkdf2|argon2)[a-z0-9.-]*\})|` +
 		`\${1,2}(?:1|2[a-zA-Z]?|5|6|7|g?y|md5|apr1|sha1|scrypt|argon2[a-z]*|pbkdf2[a-z0-9-]*|[PH])[$\\]`)
 })
 
-// beginsAsHash reports whether value begins as a hash does, perhaps in quotes, behind
-// whitespace or a backslash, or behind the mark of a disabled user.
+// beginsAsHash reports whether value begins with a hash, perhaps after quotes, whitespace,
+// a backslash or the mark of a disabled user.
 func beginsAsHash(value string) bool {
 	at := hashLike().FindStringIndex(value)
 	return at != nil && strings.Trim(value[:at[0]], " \t\r\n\"'\\!") == ""

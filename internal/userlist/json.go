@@ -47,7 +47,7 @@ func (p *parser) json(text string) {
 	p.refuseMore(d, &lines)
 }
 
-// refuseMore refuses what stands behind the end of the list.
+// refuseMore refuses text after the end of the list.
 func (p *parser) refuseMore(d *json.Decoder, lines *lineCounter) {
 	line := lines.at(lines.skip(d, 0, jsonSpace))
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
@@ -63,8 +63,8 @@ type field struct {
 	line     int
 }
 
-// fieldsOf reads an object that starts at an offset of the list. It keeps keys that
-// occur twice, of which json.Unmarshal would silently take the last one.
+// fieldsOf reads an object that starts at an offset of the list. It returns every key that
+// occurs twice; json.Unmarshal would silently use the last one.
 func fieldsOf(object json.RawMessage, start int, lines *lineCounter) (fields []field, ok bool) {
 	if object[0] != '{' {
 		return nil, false
@@ -143,15 +143,15 @@ func (p *parser) object(line int, fields []field) {
 
 const jsonSpace = " \t\r\n"
 
-// A lineCounter turns offsets of a text, which must not decrease, into line numbers.
+// A lineCounter converts offsets in a text to line numbers. The offsets must not decrease.
 type lineCounter struct {
 	text    string
 	counted int // bytes
 	ends    int // of lines among them
 }
 
-// skip returns the offset of what d reads next, behind the characters that stand
-// between. The text of d starts at an offset of the list.
+// skip returns the offset of the next value that d reads, after characters in between. The
+// text of d starts at an offset of the list.
 func (c *lineCounter) skip(d *json.Decoder, start int, between string) int {
 	rest := c.text[start+int(d.InputOffset()):]
 	return len(c.text) - len(strings.TrimLeft(rest, between))

@@ -93,9 +93,8 @@ func (e *Error) Error() string {
 // Unwrap returns the reason of the first problem.
 func (e *Error) Unwrap() error { return e.Problems[0].Err }
 
-// Parse reads a list. If any entry is bad, the error is an [*Error] with all of
-// them, and the List is empty. A list of another format than it can read gives
-// a [FormatError].
+// Parse reads a list. If any entry is bad, the error is an [*Error] with all of them, and
+// the List is empty. If the format is not supported, the error is a [FormatError].
 func Parse(text string, o Options) (List, error) {
 	text, err := decode(text)
 	if err != nil {
@@ -153,7 +152,7 @@ type parser struct {
 	hasHashes bool
 }
 
-// problem notes a bad entry. An empty name is one that must not be shown.
+// problem records a bad entry. The name is empty if it must not be shown.
 func (p *parser) problem(line int, name string, err error) {
 	p.problems = append(p.problems, Problem{line, shown(name), err})
 }
@@ -166,8 +165,8 @@ func invalid(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{ErrInvalidEntry}, args...)...)
 }
 
-// shown returns name as messages show it. A name that is not valid may be more of
-// the line than the name; it is not shown if it looks like several fields.
+// shown returns a name for a message. It returns "" for an invalid name that looks like
+// several fields, as it may be more of the line than the name.
 func shown(name string) string {
 	switch {
 	case name == "" || len(name) > htpasswd.MaxUserBytes:
@@ -180,8 +179,7 @@ func shown(name string) string {
 	return crypt.Quote(name)
 }
 
-// add adds a user with a password, a hash, or neither: nil stands for what the list
-// does not have.
+// add adds a user with a password, a hash, or neither. Nil means that the list has none.
 func (p *parser) add(line int, name string, password, hash *string) {
 	u := User{Line: line, Name: name}
 	err := p.checkName(name)
@@ -194,7 +192,7 @@ func (p *parser) add(line int, name string, password, hash *string) {
 	case password != nil:
 		err = p.setPassword(&u, *password)
 	case !p.options.Generate:
-		// What seems to be the name may be a password, and is not shown.
+		// The name is not shown, because it may be a password.
 		name, err = "", invalid("no password; --generate creates one for a new user")
 	}
 	if err != nil {
@@ -219,7 +217,7 @@ func (p *parser) checkName(name string) error {
 	return nil
 }
 
-// setPassword gives u a password, or the hash that is in its place.
+// setPassword sets the password of u, or the hash if the value is one.
 func (p *parser) setPassword(u *User, value string) error {
 	if _, _, isBcrypt := crypt.ParseBcrypt(value); isBcrypt || beginsAsHash(value) {
 		return p.setHash(u, value)
@@ -228,7 +226,7 @@ func (p *parser) setPassword(u *User, value string) error {
 	return validatePassword(value)
 }
 
-// setHash gives u a hash, which is never taken for a password.
+// setHash sets the hash of u. A hash is never used as a password.
 func (p *parser) setHash(u *User, value string) error {
 	p.hasHashes = true
 	if h, err := htpasswd.ParseHash(value); err == nil && h.Scheme() == htpasswd.Bcrypt {
