@@ -28,8 +28,7 @@ const (
 	Yescrypt = "yescrypt"  // $y$PARAMETERS$SALT$DIGEST
 )
 
-// What Verify refuses to spend a core on. The bounds but MaxCost are those of musl's crypt(3), which has them for the same
-// reason.
+// Limits of the time that Verify takes. All but MaxCost are those of crypt(3) in musl.
 const (
 	// MaxCost is the highest cost of bcrypt: about a minute. One of 31, the highest of the format, takes a day and a half.
 	MaxCost = 20
@@ -43,29 +42,29 @@ const (
 	MaxPassword = 256
 )
 
-// What Verify answers with.
+// The errors of Verify.
 var (
 	ErrMismatch     = errors.New("password does not match")
 	ErrUnsupported  = errors.New("hash is of no scheme that can be verified")
 	ErrTooExpensive = errors.New("hash or password is too expensive to verify")
 )
 
-// Scan recognises the hash at the start of s, and says how many bytes of s it takes; text behind it is not looked at, so
-// that records glued together can be taken apart. It returns "" and 0 where s begins with no whole hash of a known scheme.
+// Scan recognises the hash at the start of s and returns its scheme and length. It ignores the text after the hash, so
+// that joined records can be separated. If s does not begin with a whole hash of a known scheme, it returns "" and 0.
 //
-// Two schemes have no end of their own: plain takes all of s, and des-crypt is recognised only where it is all of s.
-// For ssha see sshaLen.
+// The length of two schemes is not known: plain takes all of s, and des-crypt is recognised only if it is all of s. For
+// ssha see sshaLen.
 func Scan(s string) (scheme string, n int) {
 	h := parse(s)
 	return h.scheme, h.size
 }
 
-// Verify returns nil if encoded is a hash of password (of bcrypt's, its first 72 bytes), ErrMismatch if it is of another
-// one, ErrUnsupported if its scheme is only recognised, is not known, or if the text is malformed, and ErrTooExpensive, at
-// once, beyond MaxCost, MaxRounds or MaxPassword.
+// Verify returns nil if encoded is a hash of password (for bcrypt, of its first 72 bytes), and ErrMismatch if it is the
+// hash of another one. The error is ErrUnsupported if the scheme is unknown or only recognised, or if the text is
+// malformed. It is ErrTooExpensive, at once, beyond MaxCost, MaxRounds or MaxPassword.
 //
-// It compares what the password digests to, not the whole text as a caller of crypt(3) does. So a text that crypt(3) would
-// write in another way verifies: rounds below 1,000 count as 1,000, and a salt that is too long is cut.
+// It compares only the digest, not the whole text as a caller of crypt(3) does. So a text that crypt(3) would write in
+// another way matches, too: fewer than 1,000 rounds count as 1,000, and a salt that is too long is cut.
 func Verify(encoded string, password []byte) error {
 	h := parse(encoded)
 	switch {
@@ -81,11 +80,11 @@ func Verify(encoded string, password []byte) error {
 	return nil
 }
 
-// IsExact reports whether encoded is a whole hash as nginx, Apache and crypt(3) write it. They accept no other: they
-// compare the whole text with the one that they compute, and crypt(3) refuses some texts at once. So a salt that is too
-// long, rounds below 1,000, or spare bits that are set keep everybody out, although Verify finds the password right.
+// IsExact reports whether encoded is a whole hash in the form in which nginx, Apache and crypt(3) write it. They accept no
+// other form, because they compare the whole text with the one that they compute. So no password matches a hash with a
+// salt that is too long, rounds below 1,000 or unused bits that are set, although Verify accepts the right one.
 //
-// It does not tell which of these programs knows the scheme.
+// It does not report which of these programs support the scheme.
 func IsExact(encoded string) bool {
 	h := parse(encoded)
 	if h.scheme == Bcrypt {
@@ -94,7 +93,7 @@ func IsExact(encoded string) bool {
 	return h.exact && h.size == len(encoded)
 }
 
-// parsed is what parse makes of a text; the zero value says that it begins with no hash.
+// parsed is the result of parse. It is the zero value for a text that does not begin with a hash.
 type parsed struct {
 	scheme string
 	size   int                          // bytes of the text

@@ -1,5 +1,5 @@
-// Package term reads secrets from the terminal that controls the process, which
-// is there also when standard input is a pipe.
+// Package term reads secrets from the controlling terminal of the process, which it can
+// use even if standard input is a pipe.
 package term
 
 import (
@@ -19,7 +19,7 @@ var ErrNone = errors.New("no terminal")
 // A Terminal is the controlling terminal of the process.
 type Terminal struct {
 	in, out   *os.File
-	abandoned bool // a read of in goes on
+	abandoned bool // a read of in has not ended
 }
 
 // Open opens the controlling terminal, or returns ErrNone.
@@ -36,8 +36,8 @@ func Open() (*Terminal, error) {
 	return t, nil
 }
 
-// Close closes the terminal. What was typed or pasted beyond the last line is
-// dropped: a shell would show it and run it.
+// Close closes the terminal. It discards what was typed or pasted after the last line,
+// because a shell would show and run it.
 func (t *Terminal) Close() {
 	_ = flushInput(int(t.in.Fd()))
 	if !t.abandoned { // on Windows, Close waits for the read
@@ -48,13 +48,12 @@ func (t *Terminal) Close() {
 	}
 }
 
-// ReadSecret shows the prompt and reads one line, which is not shown. When ctx
-// ends first it returns the context's error at once. Either way the terminal is
-// then as it was before. Input that ends before the line does is io.EOF.
+// ReadSecret shows the prompt and reads one line without echo. If ctx ends first, it
+// returns the error of ctx at once. In either case it restores the terminal. If the input
+// ends before the line does, the error is io.EOF.
 //
-// The terminal does the line editing, so that a backspace takes back a character
-// and not a byte of it, and an end of input is seen: both are where
-// x/term.ReadPassword differs.
+// Unlike x/term.ReadPassword it leaves line editing to the terminal, so that a backspace
+// removes a character and not a byte of it, and it notices the end of the input.
 func (t *Terminal) ReadSecret(ctx context.Context, prompt string) ([]byte, error) {
 	fd := int(t.in.Fd())
 	state, err := xterm.GetState(fd)
@@ -69,15 +68,14 @@ func (t *Terminal) ReadSecret(ctx context.Context, prompt string) ([]byte, error
 	if _, err := fmt.Fprint(t.out, prompt); err != nil {
 		return nil, err
 	}
-	defer fmt.Fprintln(t.out) // the newline that was typed is not shown either
+	defer fmt.Fprintln(t.out) // the newline that was typed was not echoed
 
 	type answer struct {
 		line []byte
 		err  error
 	}
-	// A read of a terminal, which Fd has made a blocking one, cannot be
-	// interrupted. After a cancellation this goroutine stays behind until the
-	// process ends, which is soon.
+	// A read of a terminal cannot be interrupted, because Fd has made it blocking. After
+	// a cancellation this goroutine remains until the process ends, which is soon.
 	answers := make(chan answer, 1)
 	go func() {
 		line, err := readLine(t.in)
@@ -96,8 +94,8 @@ func (t *Terminal) ReadSecret(ctx context.Context, prompt string) ([]byte, error
 }
 
 func readLine(r io.Reader) ([]byte, error) {
-	line := make([]byte, 0, 128) // so that no copy of a password is left behind
-	var c [1]byte                // no more than the line: the next one is the next call's
+	line := make([]byte, 0, 128) // large enough that append leaves no copy of a password
+	var c [1]byte                // byte by byte, because the next line belongs to the next call
 	for {
 		if _, err := io.ReadFull(r, c[:]); err != nil {
 			return nil, err

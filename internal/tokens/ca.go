@@ -27,13 +27,13 @@ import (
 const (
 	// rotation is how long a key signs tokens.
 	rotation = time.Hour
-	// skew is by how much the clocks of the registry and of the server may differ: as
-	// far as certificates go, since the registry allows less for the token itself.
+	// skew is how much the clocks of the registry and the server may differ, for the
+	// validity of certificates. The registry allows less for the token itself.
 	skew = 5 * time.Minute
 )
 
-// A CA signs the certificates that the tokens carry. Its own certificate is what a
-// registry is given as rootcertbundle.
+// A CA signs the certificates in the tokens. Its own certificate is the rootcertbundle of
+// the registry.
 type CA struct {
 	key  *ecdsa.PrivateKey
 	cert *x509.Certificate
@@ -44,9 +44,9 @@ func CertFile(keyFile string) string {
 	return strings.TrimSuffix(keyFile, filepath.Ext(keyFile)) + ".crt"
 }
 
-// OpenCA reads the key of a CA and its certificate. It creates what is missing: a key
-// with mode 0600, and, beside it, a certificate with mode 0644, which is valid for 20
-// years. Servers that start at once get the same.
+// OpenCA reads the key of a CA and its certificate. It creates the missing ones: a key
+// with mode 0600 and, beside it, a certificate with mode 0644 that is valid for 20 years.
+// Servers that start at the same time get the same key.
 func OpenCA(ctx context.Context, keyFile string) (*CA, error) {
 	key, err := openPEM(ctx, keyFile, 0o600, parseKey, func() (*pem.Block, error) {
 		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -98,7 +98,7 @@ func newCACertificate(key *ecdsa.PrivateKey) ([]byte, error) {
 	return x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 }
 
-// openPEM reads a file that holds one block, or creates it with what generate returns.
+// openPEM reads a file with one block, or creates it with the block that generate returns.
 func openPEM[T any](ctx context.Context, path string, mode fs.FileMode, parse func(der []byte) (T, error), generate func() (*pem.Block, error)) (value T, err error) {
 	text, err := atomicfile.Read(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -127,8 +127,8 @@ func openPEM[T any](ctx context.Context, path string, mode fs.FileMode, parse fu
 	return value, nil
 }
 
-// A signer signs tokens with a key that lives only in memory and is replaced after
-// rotation. The tokens carry its certificate, which ends after the last of them.
+// A signer signs tokens with a key that is kept only in memory and replaced after
+// rotation. The tokens carry its certificate, which is valid longer than any of them.
 type signer struct {
 	mu    sync.Mutex
 	jose  jose.Signer

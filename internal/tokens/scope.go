@@ -14,7 +14,7 @@ type claims struct {
 	Access []resource `json:"access"`
 }
 
-// A resource is what a scope names, and what may be done with it.
+// A resource is what a scope names, with the actions on it.
 type resource struct {
 	Type    string   `json:"type"`
 	Class   string   `json:"class,omitempty"`
@@ -41,8 +41,8 @@ func parseScope(s string) (r resource, ok bool) {
 	return r, true
 }
 
-// grant returns what the user may do of what the scopes ask for. A malformed scope
-// asks for nothing.
+// grant returns the part of the scopes that the user may have. Malformed scopes are
+// ignored.
 func grant(rights *access.Rights, user string, scopes []string) []resource {
 	granted := []resource{}
 	for _, scope := range scopes {
@@ -67,7 +67,7 @@ func grant(rights *access.Rights, user string, scopes []string) []resource {
 	return granted
 }
 
-// repositoryActions returns those of the actions that the registry knows, each once.
+// repositoryActions returns the actions among those asked for that the registry knows.
 func repositoryActions(asked []string) []string {
 	var actions []string
 	for _, action := range []access.Action{access.Pull, access.Push, access.Delete} {

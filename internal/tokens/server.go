@@ -26,7 +26,7 @@ import (
 )
 
 const (
-	// MinTTL is the shortest life of a token: clients take a shorter one for this.
+	// MinTTL is the shortest lifetime of a token: clients assume it for a shorter one.
 	MinTTL = time.Minute
 
 	maxScopes      = 100
@@ -34,19 +34,19 @@ const (
 	stopWait       = 10 * time.Second
 )
 
-// A Server issues tokens. All fields but Metrics are required and not changed after
-// the first use. Servers with the same CA and files are interchangeable.
+// A Server issues tokens. All fields but Metrics are required, and must not be changed
+// after the first use. Servers with the same CA and files are interchangeable.
 type Server struct {
 	// Verify returns nil for the right password of a user, and
-	// [basicauth.ErrUnauthorized] for a wrong one. Any other error means that this
-	// could not be told.
+	// [basicauth.ErrUnauthorized] for a wrong one. Any other error means that it could
+	// not be decided.
 	Verify  func(ctx context.Context, user, password string) error
 	Rights  *Rights
 	CA      *CA
-	Service string // what the registry calls itself
+	Service string // the name of the registry
 	Issuer  string
-	TTL     time.Duration // how long a token is good for
-	Log     *slog.Logger  // gets each request; never a password or a token
+	TTL     time.Duration // how long a token is valid
+	Log     *slog.Logger  // each request is logged, but no password and no token
 	Metrics bool          // serve /metrics too
 
 	now    func() time.Time // time.Now if nil
@@ -55,8 +55,8 @@ type Server struct {
 	issued, anonymous, refused, unavailable, malformed atomic.Int64
 }
 
-// Handler returns the handler of GET /token, /healthz and /metrics. There is none for
-// POST /token: clients that ask by OAuth 2 first go on with GET when they get 404.
+// Handler returns the handler of GET /token, /healthz and /metrics. POST /token is
+// answered with 404, after which clients that try OAuth 2 first use GET.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /token", s.token)
@@ -68,8 +68,8 @@ func (s *Server) Handler() http.Handler {
 	return mux
 }
 
-// Serve answers on l until the context ends; then it accepts no more, and gives the
-// requests that are being answered 10 seconds to end.
+// Serve answers requests on l until the context ends. Then it accepts no more, and waits
+// up to 10 seconds for those that are being answered.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	server := &http.Server{
 		Handler:           s.Handler(),
@@ -101,8 +101,8 @@ func (s *Server) time() time.Time {
 	return time.Now()
 }
 
-// token answers a request for a token. Fewer rights than were asked for, and none, are
-// not an error: the registry tells the client.
+// token answers a request for a token. It is no error to grant fewer rights than were
+// asked for, or none: the registry tells the client.
 func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	var scopes []string
@@ -160,7 +160,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// login returns the user of a request, or none for one without credentials.
+// login returns the user of a request, or "" for a request without credentials.
 func (s *Server) login(r *http.Request) (string, error) {
 	if r.Header.Get("Authorization") == "" {
 		return "", nil
@@ -172,7 +172,7 @@ func (s *Server) login(r *http.Request) (string, error) {
 	return user, s.Verify(r.Context(), user, password)
 }
 
-// codes are what clients show of an error, beside its message.
+// codes are the error codes, which clients show beside the message.
 var codes = map[int]string{
 	http.StatusBadRequest:   "UNSUPPORTED",
 	http.StatusUnauthorized: "UNAUTHORIZED",
