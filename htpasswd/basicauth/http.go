@@ -76,8 +76,12 @@ func (a *Authenticator) VerifyRequest(r *http.Request) (user string, err error) 
 	if headers > 1 {
 		user, ok = "", false
 	}
+	var retryAfter time.Duration
+	if a.Limit != nil {
+		retryAfter = a.Limit(r, user)
+	}
 	err = ErrUnauthorized
-	switch retryAfter := a.limit(r, user); {
+	switch {
 	case retryAfter > 0:
 		err = &LimitError{retryAfter}
 	case ok:
@@ -90,13 +94,6 @@ func (a *Authenticator) VerifyRequest(r *http.Request) (user string, err error) 
 		return "", err
 	}
 	return user, nil
-}
-
-func (a *Authenticator) limit(r *http.Request, user string) time.Duration {
-	if a.Limit == nil {
-		return 0
-	}
-	return a.Limit(r, user)
 }
 
 // Challenge returns the value of a WWW-Authenticate header that asks for Basic

@@ -84,6 +84,7 @@ func certificateDirs(a Address) []string {
 	return dirs
 }
 
+// addDirectory adds the certificates of a directory, as far as they can be read.
 func addDirectory(pool *x509.CertPool, dir string) {
 	files, _ := os.ReadDir(dir)
 	for _, f := range files {

@@ -74,7 +74,7 @@ func (c Client) transport(scheme string) *http.Transport {
 		Proxy:                  http.ProxyFromEnvironment,
 	}
 	if dialer.Control != nil {
-		t.Proxy = nil // one on this machine would send the password on, in plain text
+		t.Proxy = nil // a proxy on this machine would forward the password in plain text
 	}
 	return t
 }
