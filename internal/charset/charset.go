@@ -1,5 +1,5 @@
-// Package charset undoes what Windows PowerShell and Notepad do to a text: they
-// put a byte order mark before it, or write UTF-16 instead of UTF-8.
+// Package charset reads texts as Windows PowerShell and Notepad write them: with a byte
+// order mark, or in UTF-16 instead of UTF-8.
 package charset
 
 import (
@@ -12,8 +12,8 @@ import (
 	"unicode/utf8"
 )
 
-// ErrUTF16 is returned for malformed UTF-16. No character is replaced: in a
-// password that would be another password.
+// ErrUTF16 is returned for malformed UTF-16. Characters are not replaced, because that
+// would change a password.
 var ErrUTF16 = errors.New("malformed UTF-16")
 
 var bom = []byte("\uFEFF")
@@ -33,12 +33,12 @@ func markedOrder(b []byte) (binary.ByteOrder, bool) {
 	return nil, false
 }
 
-// asciiRecord matches what an htpasswd file in ASCII has and UTF-16 has not: a colon, and a text as long as a hash behind it.
+// asciiRecord matches a record in ASCII, which UTF-16 cannot contain: a colon, followed by a text as long as a hash.
 var asciiRecord = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`:[!-~]{13}`) })
 
-// UTF16Order reports whether text as a whole is UTF-16, and in which byte order. Without a byte order mark it is one that
-// decodes and starts with two ASCII characters, which UTF-8 would have written without NUL bytes. A text that also holds
-// records in ASCII is not UTF-16, see [IsMixed].
+// UTF16Order reports whether the whole text is UTF-16, and in which byte order. Without a byte order mark it must be valid
+// UTF-16 and begin with two ASCII characters, which have no NUL bytes in UTF-8. A text that also holds records in ASCII is
+// not UTF-16, see [IsMixed].
 func UTF16Order(text string) (order binary.ByteOrder, ok bool) {
 	order, ok = startsAsUTF16(text)
 	if !ok || asciiRecord().MatchString(text) {
@@ -47,7 +47,7 @@ func UTF16Order(text string) (order binary.ByteOrder, ok bool) {
 	if _, marked := markedOrder([]byte(text[:2])); !marked {
 		whole := []byte(text)
 		if len(whole)%2 != 0 {
-			whole = append(whole, '\n') // the end of the last line must not change the answer
+			whole = append(whole, '\n') // the last line ending may be a single byte, or missing
 		}
 		if _, err := DecodeUTF16(whole, order); err != nil {
 			return nil, false
@@ -56,8 +56,8 @@ func UTF16Order(text string) (order binary.ByteOrder, ok bool) {
 	return order, true
 }
 
-// IsMixed reports whether text starts as UTF-16 but holds records in ASCII, as if one program had created the file and
-// another had appended to it. A server may read those records, so nobody can say what the whole is.
+// IsMixed reports whether text begins as UTF-16 but holds records in ASCII, as if one program had created the file and
+// another had appended to it. A server may read those records, so the text cannot be decoded safely.
 func IsMixed(text string) bool {
 	_, ok := startsAsUTF16(text)
 	return ok && asciiRecord().MatchString(text)

@@ -11,10 +11,10 @@ import (
 // exitAnnotation is the annotation of a command with its exit statuses.
 const exitAnnotation = "exit"
 
-// exits are the exit statuses of a command, a line each.
+// exits returns the annotation for the exit statuses of a command, a line each.
 func exits(text string) map[string]string { return map[string]string{exitAnnotation: text} }
 
-// helpTemplate is cobra's, with the exit statuses behind it.
+// helpTemplate is cobra's template with the exit statuses added.
 const helpTemplate = `{{.Long}}
 
 Usage:
@@ -45,7 +45,7 @@ Exit statuses:
 `
 
 func init() {
-	cobra.MousetrapHelpText = ""       // a call from Explorer, Win+R or a shortcut is one like others
+	cobra.MousetrapHelpText = ""       // a start from Explorer, Win+R or a shortcut is nothing special
 	cobra.EnableCommandSorting = false // "user" comes first
 	cobra.AddTemplateFunc("join", func(words []string) string { return strings.Join(words, ", ") })
 	cobra.AddTemplateFunc("indent", func(text string) string { return "  " + strings.ReplaceAll(text, "\n", "\n  ") })
@@ -60,8 +60,7 @@ func init() {
 	})
 }
 
-// A switchValue is a boolean flag in a help text: "[=true|false]" is not printed
-// behind its name.
+// A switchValue is a boolean flag in a help text, without "[=true|false]" after its name.
 type switchValue struct{ pflag.Value }
 
 // Type is for package pflag.

@@ -21,8 +21,8 @@ func inContainer() bool {
 	return false
 }
 
-// containerHint is how to run a container as the owner of a file: by numbers, as an
-// image need not know the names. It is empty outside of one.
+// containerHint returns how to run the container as the owner of a file, by numbers,
+// because an image need not know the names. It is empty outside of a container.
 func containerHint(path string) string {
 	info, err := os.Stat(path)
 	if err != nil || !inContainer() {

@@ -36,8 +36,8 @@ func checkMode(info fs.FileInfo, server lint.Server) []lint.Finding {
 	return lint.CheckMode(info.Mode(), info.Sys().(*syscall.Stat_t).Uid == 0, server)
 }
 
-// cannotUse reports whether the user may not look into a directory or, if it is
-// for an edit, not write there.
+// cannotUse reports whether the user may not search a directory or, for an edit, not
+// write to it.
 func cannotUse(dir string, edit bool) bool {
 	mode := uint32(unix.X_OK)
 	if edit {
@@ -66,8 +66,7 @@ func currentUser() string {
 	return strconv.Itoa(os.Geteuid())
 }
 
-// quote quotes a word for a shell, if it needs that: single quotes mean the same
-// to PowerShell.
+// quote quotes a word for a shell if necessary. Single quotes mean the same to PowerShell.
 func quote(word string) string {
 	if isPlain(word, "._/:@%+=,-") {
 		return word
@@ -75,7 +74,7 @@ func quote(word string) string {
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
-// systemPath returns the path as the system writes it.
+// systemPath returns a path in the form of the system.
 func systemPath(path string) (string, error) { return path, nil }
 
 func (s *passwordSource) blankHint([]byte) string { return "" }
@@ -86,7 +85,7 @@ func keepWindow() {}
 
 func isOwn(info fs.FileInfo) bool { return int(info.Sys().(*syscall.Stat_t).Uid) == os.Geteuid() }
 
-// disableCoreDumps keeps a password in memory out of a file, should the program crash.
+// disableCoreDumps prevents a crash from writing passwords in memory to a file.
 func disableCoreDumps() {
 	var limit unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_CORE, &limit) == nil {

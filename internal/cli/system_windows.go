@@ -30,7 +30,7 @@ func ignoreBrokenPipe() {}
 // checkMode finds nothing: Windows has access lists instead of modes.
 func checkMode(fs.FileInfo, lint.Server) []lint.Finding { return nil }
 
-// cannotUse reports nothing: Windows has access lists.
+// cannotUse always returns false: Windows has access lists.
 func cannotUse(string, bool) bool { return false }
 
 func ownerOf(string) string  { return "" }
@@ -42,8 +42,8 @@ func disableCoreDumps() {}
 // isReadOnly reports whether a file is marked as read-only, which no edit changes.
 func isReadOnly(info fs.FileInfo) bool { return info.Mode().Perm()&0o200 == 0 }
 
-// quote quotes a word, if it needs that: cmd.exe knows double quotes only, in which
-// PowerShell expands some characters.
+// quote quotes a word if necessary. cmd.exe has only double quotes, in which PowerShell
+// expands some characters.
 func quote(word string) string {
 	switch {
 	case isPlain(word, `._/:@%+=,-\`) && !strings.HasPrefix(word, `\\`):
@@ -54,8 +54,8 @@ func quote(word string) string {
 	return `"` + word + `"`
 }
 
-// systemPath returns the path as Windows writes it. One with a quotation mark, as
-// "C:\my files\" ends in, has swallowed the arguments after it.
+// systemPath returns a path in the form of Windows. A path with a quotation mark, which
+// "C:\my files\" ends with, contains the arguments after it.
 func systemPath(path string) (string, error) {
 	if strings.Contains(path, `"`) {
 		return "", quotedPath
@@ -63,8 +63,7 @@ func systemPath(path string) (string, error) {
 	return filepath.Clean(path), nil
 }
 
-// blankHint says how to give a password to the program in cmd.exe, which puts a
-// blank behind it.
+// blankHint returns the hint for a password that ends with a space, which cmd.exe adds.
 func (s *passwordSource) blankHint(password []byte) string {
 	switch {
 	case !bytes.HasSuffix(password, []byte(" ")):

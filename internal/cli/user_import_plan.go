@@ -33,12 +33,12 @@ type importStep struct {
 	current htpasswd.Hash // in the file, the zero Hash for a new user
 }
 
-// importSteps returns what makes the file match the list: a step for each listed
-// user, in the order of the list, and then, to prune, one for each user to remove.
+// importSteps returns the steps that make the file match the list: one for each listed
+// user, in the order of the list, and then, with prune, one for each user to remove.
 //
-// A user with a password and without a hash gets another hash. Who has neither only
-// has to exist, and so has a user whose password was generated for the list: another
-// edit may have added the user since.
+// A user with a password but no hash needs another hash. A user with neither only has to
+// exist. So does a user whose password was generated, whom another edit may have added
+// since.
 func importSteps(list userlist.List, generated map[string]bool, f *htpasswd.File, prune bool) []importStep {
 	steps := make([]importStep, len(list.Users))
 	exists := make([]bool, len(list.Users))
@@ -47,7 +47,7 @@ func importSteps(list userlist.List, generated map[string]bool, f *htpasswd.File
 		if !listed {
 			continue
 		}
-		// Of several lines the last one counts. An edit keeps a user disabled.
+		// The last line of a user counts. An edit keeps a user disabled.
 		steps[i].current, exists[i] = hashOf(e), true
 	}
 	for i, u := range list.Users {
@@ -84,7 +84,7 @@ func importChanges(list userlist.List, steps []importStep) ([]htpasswd.Change, e
 		case importRemove:
 			changes = append(changes, htpasswd.Change{User: step.user, Remove: true})
 		case importAdd, importUpdate:
-			if !list.Users[i].HasHash() { // existed when passwords were generated
+			if !list.Users[i].HasHash() { // the user existed when passwords were generated
 				return nil, fmt.Errorf("user %s was removed by another edit; run the import again", shown(step.user))
 			}
 			changes = append(changes, htpasswd.Change{User: step.user, Hash: list.Users[i].Hash})

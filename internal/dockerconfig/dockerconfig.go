@@ -12,20 +12,20 @@ import (
 	"github.com/registryctl/registryctl/internal/registry"
 )
 
-// ErrMalformed is returned for a text that is no such configuration.
+// ErrMalformed is returned for a text that is not a configuration of docker.
 var ErrMalformed = errors.New("not a configuration of docker")
 
-// A HelperError is returned where a program keeps the logins at a registry, so that
-// one in the text would not be used.
+// A HelperError is returned if a credential helper keeps the logins for a registry, so
+// that a login in the text would not be used.
 type HelperError struct{ Program string }
 
 func (e *HelperError) Error() string {
 	return "logins at this registry are kept by " + e.Program
 }
 
-// Set returns the text with the login of a user at a registry, in the place of any
-// other login there. An empty text is a configuration without logins. All other
-// values stay as they are. The error is [ErrMalformed] or a [*HelperError].
+// Set returns the text with the login of a user for a registry, which replaces any other
+// login for it. An empty text is a configuration without logins. All other values stay
+// as they are. The error is [ErrMalformed] or a [*HelperError].
 func Set(text []byte, at registry.Address, user string, password []byte) ([]byte, error) {
 	var known struct {
 		CredsStore  string

@@ -23,8 +23,8 @@ var (
 	ErrUTF16       = errors.New("the file is UTF-16, not UTF-8")
 )
 
-// Check returns why the registry refuses a text, and for which line, counted from 1.
-// The error is nil if it reads the text.
+// Check returns the reason why the registry refuses a text, and the line, counted from 1.
+// The error is nil if the registry reads the text.
 func Check(text string) (line int, err error) {
 	if _, isUTF16 := charset.UTF16Order(text); isUTF16 {
 		return 1, ErrUTF16
@@ -52,12 +52,12 @@ func CheckLine(line string) error {
 	return nil
 }
 
-// DisabledMark stands before the hash of a disabled user. No scheme begins with it,
-// so that every server refuses every password. A "#" before the name would not do:
-// zot knows no comments.
+// DisabledMark is put before the hash of a disabled user. No scheme begins with it, so
+// every server refuses every password. A "#" before the name would not work for zot,
+// which has no comments.
 const DisabledMark = "!"
 
-// A Kind says what the registry makes of a line.
+// A Kind is how the registry reads a line.
 type Kind int
 
 // The kinds of lines.
@@ -67,7 +67,7 @@ const (
 	Malformed             // has no colon: the registry refuses the whole file
 )
 
-// A Record is what an entry says: user:hash.
+// A Record is the content of an entry, user:hash.
 type Record struct {
 	Start      int // offset of the user in the line
 	User, Hash string
@@ -92,8 +92,8 @@ func Parse(line string) (Record, Kind) {
 	return Record{start, user, hash}, Entry
 }
 
-// LineEnding returns the line ending of the last line of text that has one, LF
-// if there is none: a new line gets the same.
+// LineEnding returns the line ending of the last line of text that has one, or LF if
+// there is none. New lines get the same.
 func LineEnding(text string) string {
 	if strings.HasSuffix(text[:strings.LastIndexByte(text, '\n')+1], "\r\n") {
 		return "\r\n"

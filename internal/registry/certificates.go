@@ -21,9 +21,8 @@ var ErrNoCertificate = errors.New("no certificate in PEM")
 // the system, those that docker and podman trust for this registry, and those
 // in the PEM file caFile, if it is not empty.
 //
-// A certificate of docker's that cannot be read is left out, as docker may run
-// as another user. The error is about caFile: ErrNoCertificate, or what kept it
-// from being read.
+// Certificates of docker that cannot be read are skipped, because docker may run as
+// another user. The error is about caFile: ErrNoCertificate, or that of reading it.
 func Roots(a Address, caFile string) (*x509.CertPool, error) {
 	pool := systemRoots()
 	for _, dir := range certificateDirs(a) {
@@ -42,9 +41,8 @@ func Roots(a Address, caFile string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// DockerDirectory returns the directory where docker looks for the certificate
-// authority of a registry, in a file *.crt, or an empty string if the
-// environment does not tell.
+// DockerDirectory returns the directory in which docker looks for the certificate
+// authority of a registry, in a file *.crt, or an empty string if it is not known.
 func DockerDirectory(a Address) string {
 	dirs := certificateDirs(a)
 	if len(dirs) == 0 {
@@ -105,11 +103,10 @@ func systemRoots() *x509.CertPool {
 	return orMozilla(pool)
 }
 
-// orMozilla returns the certificate authorities of the system. Where it has none,
-// as in an image made from scratch, Mozilla's take their place, unless
-// SSL_CERT_FILE or SSL_CERT_DIR says which are to be trusted. They are in the
-// program, as a module that is updated like the others: a bundle in the image
-// would have to be kept up to date by itself, and help nobody without the image.
+// orMozilla returns the certificate authorities of the system or, if there are none, as
+// in an image from scratch, those of Mozilla, unless SSL_CERT_FILE or SSL_CERT_DIR is
+// set. They come from a module, which is updated like all others; a bundle in the image
+// would need updates of its own, and would not help outside of the image.
 func orMozilla(pool *x509.CertPool) *x509.CertPool {
 	if !pool.Equal(x509.NewCertPool()) || os.Getenv("SSL_CERT_FILE") != "" || os.Getenv("SSL_CERT_DIR") != "" {
 		return pool

@@ -17,7 +17,7 @@ const (
 	maxTokenBytes  = 1 << 20 // of the JSON that holds a token
 )
 
-// An answer is what is used of a response.
+// An answer holds the parts of a response that are used.
 type answer struct {
 	status     int
 	challenges []challenge
@@ -89,8 +89,8 @@ func (c Client) dialer(scheme string) *net.Dialer {
 
 var errPlainHTTP = errors.New("plain http to another machine")
 
-// loopbackOnly refuses a connection that leaves the machine. It is called with
-// the address that is about to be dialled, whatever a name has resolved to.
+// loopbackOnly refuses a connection to another machine. It is called with the IP address
+// to which a name was resolved.
 func loopbackOnly(_, address string, _ syscall.RawConn) error {
 	if a, err := netip.ParseAddrPort(address); err != nil || !a.Addr().Unmap().IsLoopback() {
 		return errPlainHTTP

@@ -11,21 +11,21 @@ import (
 	"syscall"
 )
 
-// An Outcome is what a registry answers, or why there is no answer. The words
-// are part of a JSON output: none changes its meaning.
+// An Outcome is the answer of a registry, or the reason why there is none. The words are
+// part of the JSON output: none changes its meaning.
 type Outcome string
 
 // The outcomes.
 const (
 	Accepted     Outcome = "accepted"      // the password lets the user in
 	Refused      Outcome = "refused"       // it does not
-	Denied       Outcome = "denied"        // the user is let in, and has not the permission
-	Undecided    Outcome = "undecided"     // the user is let in, and nothing says whether with the permission
+	Denied       Outcome = "denied"        // the user is let in, but does not have the permission
+	Undecided    Outcome = "undecided"     // the user is let in, but the token does not tell the permissions
 	Unreadable   Outcome = "file-refused"  // 400: the registry cannot read its file
-	Open         Outcome = "no-password"   // the registry asks for none
-	Token        Outcome = "token"         // it asks for a token, and names no server that can be asked for one
+	Open         Outcome = "no-password"   // the registry asks for no password
+	Token        Outcome = "token"         // it asks for a token, but names no usable token server
 	TokenRefused Outcome = "token-refused" // it refuses the token of its own token server
-	Redirected   Outcome = "redirect"      // it sends elsewhere; nothing is sent there
+	Redirected   Outcome = "redirect"      // it redirects; nothing is sent there
 	Unexpected   Outcome = "unexpected"    // it does not answer like a registry
 
 	NoSuchHost        Outcome = "host-not-found"
@@ -34,27 +34,27 @@ const (
 	TimedOut          Outcome = "timeout"
 	NotTLS            Outcome = "not-tls"    // it does not answer https with TLS
 	PlainHTTP         Outcome = "plain-http" // the password would cross a network in plain text
-	Untrusted         Outcome = "untrusted"  // nobody who is trusted signed the certificate
+	Untrusted         Outcome = "untrusted"  // no trusted authority signed the certificate
 	WrongName         Outcome = "wrong-name" // the certificate is for another name
 	Expired           Outcome = "expired"    // the certificate has expired, or is not valid yet
 
-	// Steps on the way, which Ask never returns.
+	// Intermediate results, which Ask never returns.
 	challenged Outcome = "challenged" // the registry asks for a password
 	granted    Outcome = "granted"    // the token server has given a token
 )
 
-// isVerdict reports whether o is the answer to a name and a password.
+// isVerdict reports whether o is an answer to a name and a password.
 func (o Outcome) isVerdict() bool {
 	return o == Accepted || o == Refused || o == Denied || o == Undecided
 }
 
-// isNoConnection reports whether nothing was reached.
+// isNoConnection reports whether there was no connection.
 func (o Outcome) isNoConnection() bool {
 	return o == NoSuchHost || o == ConnectionRefused || o == Unreachable || o == TimedOut
 }
 
-// A Result is the answer of a registry, or why there is none. It holds no text
-// that a server chose, as that may repeat the password.
+// A Result is the answer of a registry, or the reason why there is none. It holds no text
+// from a server, which may repeat the password.
 type Result struct {
 	Outcome  Outcome
 	URL      string      // what was asked: scheme, host and port
@@ -71,7 +71,7 @@ func (r Result) OfTokenServer() bool {
 	return r.Server != r.URL && strings.Contains(r.Server, "://")
 }
 
-// judge adds an answer, whose status means an outcome, or why there is none.
+// judge adds the outcome of an answer, which meaning has for its status, or of an error.
 func (r Result) judge(a answer, err error, meaning map[int]Outcome) Result {
 	if err != nil {
 		r.Outcome, r.Err = classify(err)
@@ -89,8 +89,8 @@ func (r Result) judge(a answer, err error, meaning map[int]Outcome) Result {
 	return r
 }
 
-// A DockerLogin is what comes of docker login where it sends other bytes than
-// those it is given. It is zero where it sends the same.
+// A DockerLogin is the result of docker login if it sends other bytes than those that it
+// is given. It is zero if it sends the same.
 type DockerLogin struct {
 	Outcome  Outcome
 	Trimmed  bool // docker removes whitespace at the ends of the name or the password
@@ -100,8 +100,8 @@ type DockerLogin struct {
 // wsaConnRefused is ECONNREFUSED on Windows. It is no error number elsewhere.
 const wsaConnRefused = syscall.Errno(10061)
 
-// classify returns why there is no answer. The error is of the network or of
-// the certificate, and repeats nothing that was sent.
+// classify returns why there is no answer. The error is one of the network or of the
+// certificate, and repeats nothing that was sent.
 func classify(err error) (Outcome, error) {
 	var (
 		verification *tls.CertificateVerificationError
@@ -126,7 +126,7 @@ func classify(err error) (Outcome, error) {
 		return NotTLS, nil
 	case operation != nil && operation.Op == "remote error": // a TLS alert
 		return Unexpected, operation
-	case operation != nil && operation.Op == "proxyconnect": // the proxy is not there, which says nothing of the registry
+	case operation != nil && operation.Op == "proxyconnect": // the proxy cannot be reached
 		return Unreachable, operation
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
 		return TimedOut, nil

@@ -1,7 +1,7 @@
 // Package registry asks a running registry whether it lets a user in, as docker
-// login does. It sends the password only to a registry that asks for one, at the
-// address that was named, or to the token server that this registry names; never
-// where a redirect leads, and never in plain text over a network.
+// login does. It sends the password only to the registry at the given address, if
+// that asks for one, or to the token server that this registry names. It never sends
+// it to the target of a redirect, nor in plain text over a network.
 package registry
 
 import (
@@ -22,15 +22,15 @@ type Client struct {
 	PlainHTTP bool           // lets the password leave this machine over plain http
 }
 
-// Ask asks the registry whether it lets a user in, and whether with a
-// permission, unless that is zero. It calls password only when the registry has
-// asked for one. The error is that of password or of ctx.
+// Ask asks the registry whether it lets a user in and, unless p is zero, whether the
+// user has the permission p. It calls password only if the registry asks for one. The
+// error is that of password or of ctx.
 //
 // An address without a scheme is asked over https. If what is there does not
 // speak TLS, or nothing is at the port of https, it is asked over http.
 //
-// Where docker login would send another name or password than it is given, that
-// is asked as well, and the answer is in Result.Docker.
+// If docker login would send another name or password than the given one, Ask tries
+// that as well, and returns the answer in Result.Docker.
 func (c Client) Ask(ctx context.Context, user string, p Permission, password func() ([]byte, error)) (Result, error) {
 	r, offered := c.challenge(ctx)
 	if ctx.Err() != nil {
@@ -54,8 +54,8 @@ func (c Client) Ask(ctx context.Context, user string, p Permission, password fun
 	return r, nil
 }
 
-// challenge asks without credentials, and returns what the registry offers to log
-// in by.
+// challenge asks without credentials, and returns the way to log in that the registry
+// offers.
 func (c Client) challenge(ctx context.Context) (Result, challenge) {
 	if c.Address.scheme != "" {
 		return c.probe(ctx, c.Address.scheme)
@@ -94,8 +94,8 @@ func (c Client) probe(ctx context.Context, scheme string) (Result, challenge) {
 	return r, challenge{}
 }
 
-// ask asks a registry for a path below the base URL. The status of the answer
-// means an outcome, Unexpected if it is not listed.
+// ask asks a registry for a path below the base URL. Meaning maps the status of the
+// answer to the outcome; any other status is Unexpected.
 func (c Client) ask(ctx context.Context, base, path, authorization string, meaning map[int]Outcome) (Result, []challenge) {
 	r := Result{URL: base, Server: base}
 	a, err := c.get(ctx, base+path, authorization, 0)
@@ -112,15 +112,15 @@ func (c Client) login(ctx context.Context, base string, offered challenge, as cr
 		http.StatusUnauthorized: Refused,
 		http.StatusBadRequest:   Unreadable,
 	})
-	// With Basic authentication a registry lets every user do everything; a proxy
-	// before it may not.
+	// With Basic authentication a registry lets every user do everything, but a proxy in
+	// front of it may not.
 	if r.Outcome == Accepted && p.needsPull() {
 		return c.pull(ctx, base, as.basic(), p.Repository)
 	}
 	return r
 }
 
-// pull asks for the tags of a repository, which takes the right to pull.
+// pull asks for the tags of a repository, which needs the right to pull.
 func (c Client) pull(ctx context.Context, base, authorization, repository string) Result {
 	r, _ := c.ask(ctx, base, "/v2/"+repository+"/tags/list?n=1", authorization, map[int]Outcome{
 		http.StatusOK:           Accepted,
@@ -138,8 +138,7 @@ func (c credentials) basic() string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(c.user+":"+c.password))
 }
 
-// dockerLogin asks with what docker login makes of credentials, if that is
-// something else.
+// dockerLogin asks with the credentials that docker login would send, if these differ.
 func (c Client) dockerLogin(ctx context.Context, base string, offered challenge, as credentials, p Permission) DockerLogin {
 	sent := credentials{asDocker(as.user), asDocker(as.password)}
 	if sent == as {
@@ -150,7 +149,7 @@ func (c Client) dockerLogin(ctx context.Context, base string, offered challenge,
 		Trimmed:  strings.TrimSpace(as.user) != as.user || strings.TrimSpace(as.password) != as.password,
 		Replaced: !utf8.ValidString(as.user) || !utf8.ValidString(as.password),
 	}
-	if sent.user != "" && sent.password != "" { // which docker itself refuses
+	if sent.user != "" && sent.password != "" { // docker itself refuses an empty one
 		d.Outcome = c.login(ctx, base, offered, sent, p).Outcome
 	}
 	return d
