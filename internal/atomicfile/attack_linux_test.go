@@ -391,6 +391,28 @@ func TestReaderCannotHoldTheLock(t *testing.T) {
 	}
 }
 
+// A lock that its user could not give to the owner of the file is removed soon, and
+// waited for.
+func TestLockOfAnotherUser(t *testing.T) {
+	needRoot(t)
+	path := filepath.Join(openDir(t, 0o777), "file")
+	write(t, path, "old\n")
+	require.NoError(t, os.Chmod(path, 0o666))
+	lock := filepath.Join(filepath.Dir(path), ".file.lock")
+	write(t, lock, "")
+	require.NoError(t, os.Chown(lock, stranger, stranger))
+	time.AfterFunc(300*time.Millisecond, func() { _ = os.Remove(lock) })
+	out, err := process(t, nobody, "in place", path, "new").CombinedOutput()
+	require.NoError(t, err, string(out))
+	assert.Equal(t, "old\nnew\n", contents(t, path))
+	assert.NoFileExists(t, lock)
+	// One that stays does not hang who cannot open it.
+	write(t, lock, "")
+	out, err = process(t, nobody, "in place", path, "newer").CombinedOutput()
+	assert.Error(t, err)
+	assert.Contains(t, string(out), "permission denied")
+}
+
 // In a directory like /tmp nobody may open an existing file of another user with
 // O_CREAT, not even root.
 func TestStickyDirectory(t *testing.T) {

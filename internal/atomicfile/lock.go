@@ -160,6 +160,10 @@ func wait(ctx context.Context, f *os.File) error {
 	}
 }
 
+// handover bounds the wait for a lock that cannot be opened, as it is not yet the
+// owner's of the data file, or as it cannot be and is removed with the edit.
+const handover = time.Second
+
 // openLock opens the lock file, or makes it. It is opened for writing, so that
 // who can only read the data file cannot lock it; it is never opened through a
 // link; and it is opened without O_CREATE if it is there, which in a directory
@@ -183,10 +187,15 @@ func (u *update) openLock(ctx context.Context, name string) (f *os.File, own boo
 	case !was.Mode().IsRegular():
 		return nil, false, &namedError{"lock", u.beside(name), ErrLockName}
 	}
-	err = retry(ctx, func() (err error) {
-		f, err = u.dir.OpenFile(name, os.O_RDWR|noWait, 0)
-		return err
-	})
+	for end := time.Now().Add(handover); ; time.Sleep(lockPoll) {
+		err = retry(ctx, func() (err error) {
+			f, err = u.dir.OpenFile(name, os.O_RDWR|noWait, 0)
+			return err
+		})
+		if !errors.Is(err, fs.ErrPermission) || ctx.Err() != nil || time.Now().After(end) || !u.mayWriteData(ctx) {
+			break
+		}
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, false, errLost
 	}
@@ -207,6 +216,15 @@ func (u *update) openLock(ctx context.Context, name string) (f *os.File, own boo
 		own = setOwnerAndMode(f, info, data, lockMode(mode)) != nil
 	}
 	return f, own, nil
+}
+
+// mayWriteData reports whether the user may write the data file, and so use its lock.
+func (u *update) mayWriteData(ctx context.Context) bool {
+	f, err := u.openData(ctx, os.O_WRONLY)
+	if err == nil {
+		_ = f.Close()
+	}
+	return err == nil
 }
 
 func (u *update) createLock(ctx context.Context, name string, data fs.FileInfo, mode fs.FileMode) (f *os.File, own bool, err error) {
