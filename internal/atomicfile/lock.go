@@ -36,7 +36,7 @@ type fileLock struct {
 	t    *target
 	name string
 	f    *os.File
-	own  bool // nobody else can use it
+	own  bool // others cannot use it
 }
 
 func (l *fileLock) release() {
@@ -68,15 +68,26 @@ func (l *fileLock) holds() error {
 // not removed, as others would have to begin again, unless it cannot be made theirs:
 // it would keep the owner of the data file out.
 func (u *update) lock(ctx context.Context) (*fileLock, error) {
-	own := false
-	l, err := u.take(ctx, u.sibling(".lock"), func(ctx context.Context, name string) (f *os.File, err error) {
-		f, own, err = u.openLock(ctx, name)
-		return f, err
-	})
+	l, err := u.take(ctx, u.sibling(".lock"), u.openLock)
 	if err == nil {
-		l.own = own
+		l.own = u.share(ctx, l.f) != nil
 	}
 	return l, err
+}
+
+// share gives the lock the owner and the mode that let others use it. A file with a
+// second name stays as it is: it may be one that matters.
+func (u *update) share(ctx context.Context, f *os.File) error {
+	info, err := f.Stat()
+	if err != nil || isShared(info) {
+		return nil
+	}
+	data, err := lstat(ctx, u.dir, u.name)
+	mode := u.Mode
+	if err == nil {
+		mode = data.Mode().Perm()
+	}
+	return setOwnerAndMode(f, info, data, lockMode(mode))
 }
 
 // lockData locks the data file itself, for edits in place through different names
@@ -167,25 +178,16 @@ const handover = time.Second
 // openLock opens the lock file, or makes it. It is opened for writing, so that
 // who can only read the data file cannot lock it; it is never opened through a
 // link; and it is opened without O_CREATE if it is there, which in a directory
-// like /tmp fails for a file of somebody else. Own is true if it cannot get the
-// owner and the mode that let others use it.
-func (u *update) openLock(ctx context.Context, name string) (f *os.File, own bool, err error) {
-	data, err := lstat(ctx, u.dir, u.name)
-	mode := u.Mode
-	switch {
-	case err == nil:
-		mode = data.Mode().Perm()
-	case !errors.Is(err, fs.ErrNotExist):
-		return nil, false, err
-	}
+// like /tmp fails for a file of somebody else.
+func (u *update) openLock(ctx context.Context, name string) (f *os.File, err error) {
 	was, err := lstat(ctx, u.dir, name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return u.createLock(ctx, name, data, lockMode(mode))
+		return u.createLock(ctx, name)
 	case err != nil:
-		return nil, false, err
+		return nil, err
 	case !was.Mode().IsRegular():
-		return nil, false, &namedError{"lock", u.beside(name), ErrLockName}
+		return nil, &namedError{"lock", u.beside(name), ErrLockName}
 	}
 	for end := time.Now().Add(handover); ; time.Sleep(lockPoll) {
 		err = retry(ctx, func() (err error) {
@@ -197,10 +199,10 @@ func (u *update) openLock(ctx context.Context, name string) (f *os.File, own boo
 		}
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, false, errLost
+		return nil, errLost
 	}
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	info, err := f.Stat()
 	if err == nil && !os.SameFile(was, info) {
@@ -208,14 +210,9 @@ func (u *update) openLock(ctx context.Context, name string) (f *os.File, own boo
 	}
 	if err != nil {
 		_ = f.Close()
-		return nil, false, err
+		return nil, err
 	}
-	// Whoever cannot do this has opened the file, which is all that a lock needs. A
-	// file with a second name may be one that matters.
-	if !isShared(info) {
-		own = setOwnerAndMode(f, info, data, lockMode(mode)) != nil
-	}
-	return f, own, nil
+	return f, nil
 }
 
 // mayWriteData reports whether the user may write the data file, and so use its lock.
@@ -227,19 +224,16 @@ func (u *update) mayWriteData(ctx context.Context) bool {
 	return err == nil
 }
 
-func (u *update) createLock(ctx context.Context, name string, data fs.FileInfo, mode fs.FileMode) (f *os.File, own bool, err error) {
-	f, err = u.createFile(ctx, name)
+func (u *update) createLock(ctx context.Context, name string) (*os.File, error) {
+	f, err := u.createFile(ctx, name)
 	if errors.Is(err, fs.ErrExist) {
-		return nil, false, errLost
+		return nil, errLost
 	}
 	if err != nil {
-		return nil, false, &namedError{"create a file in", u.dir.Name(), err}
-	}
-	if info, err := f.Stat(); err == nil {
-		own = setOwnerAndMode(f, info, data, mode) != nil
+		return nil, &namedError{"create a file in", u.dir.Name(), err}
 	}
 	hide(f)
-	return f, own, nil
+	return f, nil
 }
 
 // lockMode lets those use the lock who may write the data file.
