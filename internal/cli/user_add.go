@@ -163,6 +163,8 @@ func userAdd(ctx context.Context, p *Program, o addOptions) error {
 	}
 	p.warnOfDisabled(entry)
 	if !same {
+		cost, _ := n.credential.hash.Cost()
+		p.warnOfCost(cost) // of --hash: encode warns of the others
 		for _, warning := range warnings {
 			p.warn("%s", warning)
 		}
@@ -191,8 +193,8 @@ func newUserHash(ctx context.Context, p *Program, o addOptions) (n newHash, err 
 		if n.missing, err = o.text.isMissing(ctx); err != nil {
 			return n, p.cannot("add", o.user, o.text, err)
 		}
-		n.hash, err = o.password.encode(ctx, p, n.credential, 0)
-		return n, err
+		n.hash = n.credential.hash
+		return n, nil
 	}
 	// Read first: who is there already is known before a password is asked for.
 	f, missing, err := readOrEmpty(ctx, o.text)
@@ -239,7 +241,7 @@ func warningsOfOthers(p *Program, before *htpasswd.File, user string) (warnings 
 	alone := false
 	for e := range before.All() {
 		cost, _ := e.Hash.Cost()
-		if alone = e.User == made && cost == htpasswd.DefaultCost; !alone {
+		if alone = e.User == made && e.User != user && cost == htpasswd.DefaultCost; !alone {
 			break
 		}
 	}
