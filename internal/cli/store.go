@@ -219,11 +219,12 @@ func (s *filter) Update(ctx context.Context, edit func(*htpasswd.File) error) (b
 	if f == nil {
 		return false, refused
 	}
-	if err := edit(f); err != nil {
-		return false, cmp.Or(refused, err)
+	err := edit(f)
+	if refused != nil && (err == nil && !f.Changed() || errors.As(err, new(*htpasswd.ParseError))) {
+		err = refused // says where the text comes from
 	}
-	if refused != nil && !f.Changed() {
-		return false, refused
+	if err != nil {
+		return false, err
 	}
 	text := f.Bytes()
 	if _, err := (output{s.out}).Write(text); err != nil {
