@@ -148,16 +148,16 @@ type dryStore struct {
 }
 
 func (s dryStore) Update(ctx context.Context, edit func(*htpasswd.File) error) (bool, error) {
-	f, err := s.Read(ctx)
-	missing := s.create && isMissing(err)
+	f, refused := s.Read(ctx)
+	missing := s.create && isMissing(refused)
 	if missing {
-		f = new(htpasswd.File)
+		f, refused = new(htpasswd.File), nil
 	}
 	if f == nil {
-		return false, err
+		return false, refused
 	}
-	if editErr := edit(f); editErr != nil {
-		return false, editErr
+	if err := editRead(f, refused, edit); err != nil {
+		return false, err
 	}
 	return missing || f.Changed(), nil
 }

@@ -219,11 +219,7 @@ func (s *filter) Update(ctx context.Context, edit func(*htpasswd.File) error) (b
 	if f == nil {
 		return false, refused
 	}
-	err := edit(f)
-	if refused != nil && (err == nil && !f.Changed() || errors.As(err, new(*htpasswd.ParseError))) {
-		err = refused // says where the text comes from
-	}
-	if err != nil {
+	if err := editRead(f, refused, edit); err != nil {
 		return false, err
 	}
 	text := f.Bytes()
@@ -231,6 +227,16 @@ func (s *filter) Update(ctx context.Context, edit func(*htpasswd.File) error) (b
 		return false, err
 	}
 	return !bytes.Equal(text, s.text), nil
+}
+
+// editRead edits a text that was read with an error or without one. The error says
+// where a text comes from that is refused.
+func editRead(f *htpasswd.File, refused error, edit func(*htpasswd.File) error) error {
+	err := edit(f)
+	if refused != nil && (err == nil && !f.Changed() || errors.As(err, new(*htpasswd.ParseError))) {
+		return refused
+	}
+	return err
 }
 
 // readOrEmpty reads a text that an edit may create.
