@@ -135,8 +135,8 @@ func unfixableIn(ctx context.Context, f *htpasswd.File, err error) error {
 	if f == nil || !errors.As(err, new(*htpasswd.ParseError)) {
 		return err
 	}
-	if _, _, unfixable := lint.Fix(ctx, f.Bytes()); unfixable != nil {
-		err = fail(exitFormat, "this may not be an htpasswd file; check its name", "%w", err)
+	if _, _, fixErr := lint.Fix(ctx, f.Bytes()); errors.Is(fixErr, lint.ErrUnfixable) {
+		err = fail(exitFormat, fixErr.Error(), "%w", err)
 	}
 	return err
 }
