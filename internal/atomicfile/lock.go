@@ -172,7 +172,7 @@ func wait(ctx context.Context, f *os.File) error {
 }
 
 // handover bounds the wait for a lock that cannot be opened, as it is not yet the
-// owner's of the data file, or as it cannot be and is removed with the edit.
+// owner's of the data file, or as it cannot be and is removed after the edit.
 const handover = time.Second
 
 // openLock opens the lock file, or makes it. It is opened for writing, so that
