@@ -150,7 +150,7 @@ func userAdd(ctx context.Context, p *Program, o addOptions) error {
 	case !made(err):
 		return p.cannot("add", o.user, o.text, err)
 	}
-	if n.missing {
+	if n.missing && !same { // else another edit has created it meanwhile
 		p.done(o.text, "created %s", o.text.Name)
 	}
 	switch {
