@@ -84,6 +84,15 @@ func (s *newPassword) prompts() bool {
 	return !s.stdin && s.file == "" && s.env.name == "" && !s.generate && s.hash == ""
 }
 
+// manifest returns the format in which the object is printed, or "" if it is not. The
+// JSON of --generate is that of the password, which a dry run does not print.
+func (s *newPassword) manifest(p *Program, output formatFlag, dryRun dryRunFlag) string {
+	if s.generate && output.value == "json" && dryRun.value == DryRunNone {
+		return ""
+	}
+	return output.manifest(p)
+}
+
 // check refuses sources that exclude each other, before a password is read.
 func (s *newPassword) check(cmd *cobra.Command, p *Program, t Text) error {
 	if err := exclusive(cmd, "a password has one source", "password-stdin", "password-file", "password-env", "generate", "hash"); err != nil {

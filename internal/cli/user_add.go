@@ -70,7 +70,7 @@ of --cost doubles the time of every request to the registry.
 			}
 			return printUser(cmd.Context(), p, o)
 		}
-		if o.text, err = p.open(OpenOptions{ToCreate, o.dryRun.value, o.manifest(p), o.password.prompts()}); err != nil {
+		if o.text, err = p.open(OpenOptions{ToCreate, o.dryRun.value, o.password.manifest(p, o.output, o.dryRun), o.password.prompts()}); err != nil {
 			return err
 		}
 		if err := o.password.check(cmd, p, o.text); err != nil {
@@ -79,15 +79,6 @@ of --cost doubles the time of every request to the registry.
 		return userAdd(cmd.Context(), p, o)
 	}
 	return cmd
-}
-
-// manifest returns the format of the object that is printed. The JSON of
-// --generate is that of the password, which a dry run does not print.
-func (o addOptions) manifest(p *Program) string {
-	if o.password.generate && o.output.value == "json" && o.dryRun.value == DryRunNone {
-		return ""
-	}
-	return o.output.manifest(p)
 }
 
 // check refuses flags that exclude each other.
@@ -103,9 +94,9 @@ func (o addOptions) check(cmd *cobra.Command, p *Program) error {
 	switch {
 	case o.printOnly && o.password.generate && o.output.value != "json":
 		return Misuse("", "--print with --generate needs -o json")
-	case o.printOnly && o.manifest(p) != "":
+	case o.printOnly && o.password.manifest(p, o.output, o.dryRun) != "":
 		return Misuse("", "--print and -o %s cannot be used together", o.output.value)
-	case o.output.value == "json" && !o.password.generate && o.manifest(p) == "":
+	case o.output.value == "json" && !o.password.generate && o.password.manifest(p, o.output, o.dryRun) == "":
 		return Misuse("", "-o json needs --generate")
 	}
 	return nil

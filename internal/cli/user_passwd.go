@@ -57,12 +57,12 @@ With --generate, several users can get new passwords in one write, and with
 			return Misuse("", "--all takes no names")
 		case (o.all || len(o.users) > 1) && !o.password.generate:
 			return Misuse("--generate gives each of them a new one", "one password cannot be set for several users")
-		case o.output.value != "" && !o.password.generate && o.manifest(p) == "":
+		case o.output.value != "" && !o.password.generate && o.password.manifest(p, o.output, o.dryRun) == "":
 			return Misuse("", "-o needs --generate")
 		case o.output.value == "text" && (o.all || len(o.users) > 1):
 			return Misuse("", "-o text is for one user; several are printed as csv or json")
 		}
-		if o.text, err = p.open(OpenOptions{ToEdit, o.dryRun.value, o.manifest(p), o.password.prompts()}); err != nil {
+		if o.text, err = p.open(OpenOptions{ToEdit, o.dryRun.value, o.password.manifest(p, o.output, o.dryRun), o.password.prompts()}); err != nil {
 			return err
 		}
 		if err := o.password.check(cmd, p, o.text); err != nil {
@@ -74,15 +74,6 @@ With --generate, several users can get new passwords in one write, and with
 		return userPasswd(cmd.Context(), p, o)
 	}
 	return cmd
-}
-
-// manifest returns the format of the object that is printed. The JSON of
-// --generate is that of the passwords, which a dry run does not print.
-func (o passwdOptions) manifest(p *Program) string {
-	if o.password.generate && o.output.value == "json" && o.dryRun.value == DryRunNone {
-		return ""
-	}
-	return o.output.manifest(p)
 }
 
 func userPasswd(ctx context.Context, p *Program, o passwdOptions) error {
