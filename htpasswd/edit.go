@@ -13,7 +13,8 @@ import (
 // [Bcrypt], as the registry accepts no other. The error is [ErrInvalidUser],
 // [ErrUserExists], [ErrUnsupportedHash] or the [*ParseError] of the File.
 func (f *File) Add(user string, h Hash) error {
-	if err := f.accepts(h); err != nil {
+	text, err := f.accept(h)
+	if err != nil {
 		return err
 	}
 	if err := ValidateUser(user); err != nil {
@@ -22,7 +23,7 @@ func (f *File) Add(user string, h Hash) error {
 	if len(f.linesOf(user)) > 0 {
 		return ErrUserExists
 	}
-	f.append([]Change{{User: user, Hash: h}})
+	f.append(user + ":" + text + f.lineEnding())
 	return nil
 }
 
@@ -31,7 +32,8 @@ func (f *File) Add(user string, h Hash) error {
 // by, and the others are removed. The error is that of [File.Add], without
 // ErrUserExists, or [ErrLineTooLong].
 func (f *File) Set(user string, h Hash) error {
-	if err := f.accepts(h); err != nil {
+	text, err := f.accept(h)
+	if err != nil {
 		return err
 	}
 	lines := f.linesOf(user)
@@ -39,13 +41,12 @@ func (f *File) Set(user string, h Hash) error {
 		if err := ValidateUser(user); err != nil {
 			return err
 		}
-		f.append([]Change{{User: user, Hash: h}})
+		f.append(user + ":" + text + f.lineEnding())
 		return nil
 	}
 	with := make([]string, len(lines))
 	last := len(lines) - 1
-	var err error
-	if with[last], err = withHash(lines[last].text, h); err != nil {
+	if with[last], err = withHash(lines[last].text, text); err != nil {
 		return err
 	}
 	f.replace(lines, with)
@@ -145,10 +146,17 @@ func (f *File) Apply(changes []Change) error {
 	if f.refused != nil {
 		return f.refused
 	}
-	index := make(map[string]int, len(changes))
+	names := make([]string, len(changes))
 	for i, c := range changes {
-		if index[c.User] = i; len(index) <= i {
-			return fmt.Errorf("user %q: changed twice", c.User)
+		names[i] = c.User
+	}
+	for user := range record.Repeated(names) {
+		return fmt.Errorf("user %q: changed twice", user)
+	}
+	index := make(map[string]int)
+	if f.hasUsers() {
+		for i, c := range changes {
+			index[c.User] = i
 		}
 	}
 	var lines []line
@@ -166,29 +174,38 @@ func (f *File) Apply(changes []Change) error {
 	}
 
 	with := make([]string, len(lines))
-	added := make([]Change, 0, len(changes))
+	added := make([]string, len(changes)) // the hashes of new users
 	for i, c := range changes {
-		var err error
+		if c.Remove {
+			if last[i] == 0 {
+				return fmt.Errorf("user %q: %w", c.User, ErrUserNotFound)
+			}
+			continue
+		}
+		text, err := f.accept(c.Hash)
 		switch {
-		case c.Remove && last[i] == 0:
-			err = ErrUserNotFound
-		case c.Remove:
-		case last[i] == 0:
-			added = append(added, c)
-			if err = f.accepts(c.Hash); err == nil {
-				err = ValidateUser(c.User)
-			}
+		case err != nil:
+		case last[i] > 0:
+			with[last[i]-1], err = withHash(lines[last[i]-1].text, text)
 		default:
-			if err = f.accepts(c.Hash); err == nil {
-				with[last[i]-1], err = withHash(lines[last[i]-1].text, c.Hash)
-			}
+			added[i], err = text, ValidateUser(c.User)
 		}
 		if err != nil {
 			return fmt.Errorf("user %q: %w", c.User, err)
 		}
 	}
 	f.replace(lines, with)
-	f.append(added)
+	ending := f.lineEnding()
+	var text strings.Builder
+	text.Grow(len(changes) * 100) // enough for most
+	for i, hash := range added {
+		if hash != "" {
+			for _, part := range []string{changes[i].User, ":", hash, ending} {
+				text.WriteString(part)
+			}
+		}
+	}
+	f.append(text.String())
 	return nil
 }
 
@@ -197,8 +214,8 @@ func (f *File) Apply(changes []Change) error {
 // a [*ParseError]; and if the old one names any user, so must the new one, else
 // it is [ErrNoUsers]: a text that was lost on the way does not empty the file.
 // After an error the File is as it was.
-func (f *File) Reset(text []byte) error {
-	next, err := Parse(text)
+func (f *File) Reset(text string) error {
+	next, err := parse(text)
 	if err != nil {
 		return err
 	}
@@ -210,21 +227,22 @@ func (f *File) Reset(text []byte) error {
 }
 
 func (f *File) hasUsers() bool {
-	for range f.All() {
+	for range f.names() {
 		return true
 	}
 	return false
 }
 
-// accepts returns why no line with this hash may be written.
-func (f *File) accepts(h Hash) error {
+// accept returns the text of a hash that may be written.
+func (f *File) accept(h Hash) (string, error) {
 	if f.refused != nil {
-		return f.refused
+		return "", f.refused
 	}
-	if h.Scheme() != Bcrypt {
-		return ErrUnsupportedHash
+	_, size, isBcrypt := crypt.ParseBcrypt(h.line())
+	if !isBcrypt {
+		return "", ErrUnsupportedHash
 	}
-	return nil
+	return h.line()[:size], nil
 }
 
 // replace puts other texts in the place of these lines, which are in the order
@@ -252,26 +270,16 @@ func (f *File) replace(lines []line, with []string) {
 	f.pieces, f.edited = pieces, true
 }
 
-// append adds lines at the end, with the line ending that the text has. If its
-// last line has none, it gets one.
-func (f *File) append(added []Change) {
-	if len(added) == 0 {
+// append adds lines at the end. If the last line before has no line ending, it gets one.
+func (f *File) append(lines string) {
+	if lines == "" {
 		return
 	}
-	ending := f.lineEnding()
-	f.endLastLine(ending)
-	var lines strings.Builder
-	lines.Grow(len(added) * 100) // enough for most
-	for _, c := range added {
-		lines.WriteString(c.User)
-		lines.WriteByte(':')
-		lines.WriteString(c.Hash.Encoded())
-		lines.WriteString(ending)
-	}
-	f.pieces, f.edited = append(f.pieces, lines.String()), true
+	f.endLastLine(f.lineEnding())
+	f.pieces, f.edited = append(f.pieces, lines), true
 }
 
-// lineEnding returns that of the last line which has one.
+// lineEnding returns that of the last line which has one: new lines get the same.
 func (f *File) lineEnding() string {
 	for i := len(f.pieces) - 1; i >= 0; i-- {
 		if strings.Contains(f.pieces[i], "\n") {
@@ -296,7 +304,7 @@ func (f *File) endLastLine(ending string) {
 // withHash returns the line of an entry with another hash. What follows the old
 // hash, or stands in a field of its own, stays, and so does the mark of a
 // disabled user; whitespace before the hash does not.
-func withHash(line string, h Hash) (string, error) {
+func withHash(line, hash string) (string, error) {
 	r, _ := record.Parse(line)
 	start := r.Start + len(r.User) + len(":")
 	// A CR may be the line ending of another program, before somebody else's entry.
@@ -311,6 +319,6 @@ func withHash(line string, h Hash) (string, error) {
 	} else if i := strings.IndexAny(old, ":\r"); i >= 0 {
 		rest = old[i:]
 	}
-	line = line[:start] + mark + h.Encoded() + rest + line[start+len(r.Hash):]
+	line = line[:start] + mark + hash + rest + line[start+len(r.Hash):]
 	return line, record.CheckLine(line)
 }

@@ -159,7 +159,7 @@ func TestManyEditsOfOneFile(t *testing.T) {
 			require.Equal(t, err, edit(f, h), "seed %d", seed)
 			out := text(t, f)
 			require.Equal(t, text(t, anew), out, "seed %d", seed)
-			require.Equal(t, out, string(f.Bytes()))
+			require.Equal(t, out, f.Text())
 			require.Equal(t, out != in, f.Changed(), "seed %d", seed)
 			require.Equal(t, slices.Collect(anew.Users()), slices.Collect(f.Users()), "seed %d", seed)
 			for range 3 {
@@ -262,7 +262,7 @@ func TestReset(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f, _ := Parse([]byte(c.before))
-			err := f.Reset([]byte(c.to))
+			err := f.Reset(c.to)
 			require.ErrorIs(t, err, c.err)
 			want := c.to
 			if c.err != nil {

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/registryctl/registryctl/internal/charset"
 	"github.com/registryctl/registryctl/internal/record"
@@ -89,15 +91,28 @@ func (f *File) Users() iter.Seq[string] {
 		for _, piece := range f.pieces {
 			n += strings.Count(piece, "\n")
 		}
-		seen := make(map[string]struct{}, n)
-		for l := range f.lines() {
-			r, kind := record.Parse(l.text)
-			if kind != record.Entry {
-				continue
+		names := slices.AppendSeq(make([]string, 0, n+1), f.names())
+		repeated := record.Repeated(names)
+		seen := make(map[string]bool, len(repeated))
+		for _, user := range names {
+			if repeated[user] {
+				if seen[user] {
+					continue
+				}
+				seen[user] = true
 			}
-			before := len(seen)
-			seen[r.User] = struct{}{}
-			if len(seen) > before && !yield(r.User) {
+			if !yield(user) {
+				return
+			}
+		}
+	}
+}
+
+// names yields the user of each entry.
+func (f *File) names() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for l := range f.lines() {
+			if r, kind := record.Parse(l.text); kind == record.Entry && !yield(r.User) {
 				return
 			}
 		}
@@ -147,14 +162,8 @@ func (f *File) Changed() bool {
 	return rest != ""
 }
 
-// Bytes returns a copy of the text.
-func (f *File) Bytes() []byte {
-	var text []byte
-	for _, piece := range f.output() {
-		text = append(text, piece...)
-	}
-	return text
-}
+// Text returns the text.
+func (f *File) Text() string { return strings.Join(f.output(), "") }
 
 // WriteTo writes the text. If nothing was edited, that is what was parsed, byte
 // for byte.
@@ -201,25 +210,16 @@ func (f *File) lines() iter.Seq[line] {
 	}
 }
 
-// linesOf returns the lines of a user in their order. It searches for the name,
-// and reads only the lines that hold it.
+// linesOf returns the lines of a user in their order.
 func (f *File) linesOf(user string) (lines []line) {
-	for i, piece := range f.pieces {
-		for at := 0; ; {
-			found := strings.Index(piece[at:], user+":")
-			if found < 0 {
-				break
-			}
-			start := strings.LastIndexByte(piece[:at+found], '\n') + 1
-			end := len(piece)
-			if lf := strings.IndexByte(piece[start:], '\n'); lf >= 0 {
-				end = start + lf + 1
-			}
-			l := line{i, start, piece[start:end]}
-			if r, kind := record.Parse(l.text); kind == record.Entry && r.User == user {
-				lines = append(lines, l)
-			}
-			at = end
+	entry := user + ":"
+	for l := range f.lines() {
+		// Nearly every line begins with the name of its user, and not with whitespace.
+		if first := l.text[0]; ' ' < first && first < utf8.RuneSelf && !strings.HasPrefix(l.text, entry) {
+			continue
+		}
+		if r, kind := record.Parse(l.text); kind == record.Entry && r.User == user {
+			lines = append(lines, l)
 		}
 	}
 	return lines

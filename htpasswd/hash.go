@@ -113,7 +113,7 @@ func (h Hash) Verify(password []byte) error {
 
 // Scheme returns the scheme of the hash, which is empty if it is not known.
 func (h Hash) Scheme() Scheme {
-	scheme, _ := crypt.Scan(h.Encoded())
+	scheme, _ := crypt.Scan(h.line())
 	return Scheme(scheme)
 }
 

@@ -211,7 +211,7 @@ func TestUpdateRefusesWhatTheRegistryRefuses(t *testing.T) {
 	_, ok := f.Lookup("elton")
 	assert.True(t, ok, "what is there can be read")
 
-	changed, err = FileStore{Path: path}.Update(t.Context(), func(f *File) error { return f.Reset([]byte("elton:x\n# no entry\n")) })
+	changed, err = FileStore{Path: path}.Update(t.Context(), func(f *File) error { return f.Reset("elton:x\n# no entry\n") })
 	require.NoError(t, err)
 	assert.True(t, changed, "a repair is an edit like any other")
 	assert.Equal(t, "elton:x\n# no entry\n", contents(t, path))

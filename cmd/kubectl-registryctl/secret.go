@@ -110,7 +110,7 @@ func (s *secret) Update(ctx context.Context, edit func(*htpasswd.File) error) (c
 			}
 			return nil, err
 		}
-		return f.Bytes(), nil
+		return []byte(f.Text()), nil
 	})
 	if err != nil {
 		return false, err

@@ -25,7 +25,7 @@ func Example_audit() {
 		if err != nil {
 			return err
 		}
-		findings, err := lint.Check(context.Background(), text, lint.Registry)
+		findings, err := lint.Check(context.Background(), string(text), lint.Registry)
 		for _, f := range findings {
 			fmt.Printf("%s:%d: %s: %s\n", path, f.Line, f.Severity, f.Message)
 		}

@@ -11,7 +11,7 @@ const file = "elton:$apr1$u9Z6wl2t$0eVH8hx4CMa.cbXiHGkbT1\nfrancis\n"
 
 // What the registry makes of a file, one finding per line.
 func ExampleCheck() {
-	findings, err := lint.Check(context.Background(), []byte(file), lint.Registry)
+	findings, err := lint.Check(context.Background(), file, lint.Registry)
 	if err != nil {
 		fmt.Println(err)
 	}
@@ -25,7 +25,7 @@ func ExampleCheck() {
 
 // What needs no guess is fixed, and nothing is lost.
 func ExampleFix() {
-	_, changes, err := lint.Fix(context.Background(), []byte(file))
+	_, changes, err := lint.Fix(context.Background(), file)
 	if err != nil {
 		fmt.Println(err)
 	}

@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,20 +44,9 @@ type Change struct {
 //
 // Fix cannot make a password valid: users whose hash the registry does not accept
 // stay as they are.
-func Fix(ctx context.Context, text []byte) (fixed []byte, changes []Change, err error) {
-	result, changes, err := fix(ctx, string(text))
-	if err != nil {
-		return nil, nil, err
-	}
-	if len(changes) == 0 {
-		return text, nil, nil
-	}
-	return []byte(result), changes, nil
-}
-
-func fix(ctx context.Context, text string) (string, []Change, error) {
+func Fix(ctx context.Context, text string) (fixed string, changes []Change, err error) {
 	x := fixer{ctx: ctx}
-	text, err := x.decode(text)
+	text, err = x.decode(text)
 	if err != nil {
 		return "", nil, err
 	}
@@ -68,9 +58,12 @@ func fix(ctx context.Context, text string) (string, []Change, error) {
 	x.effective = effectiveEntries(text)
 	x.split(text)
 	x.dedupe()
-	fixed := x.join()
-	if err := ctx.Err(); err != nil || len(x.changes) == 0 {
-		return fixed, x.changes, err
+	fixed = x.join()
+	if err := ctx.Err(); err != nil {
+		return "", nil, err
+	}
+	if len(x.changes) == 0 {
+		return text, nil, nil
 	}
 	c := checker{ctx: ctx}
 	if has := c.contents(text); has == hasUsers || has == hasOther {
@@ -79,10 +72,10 @@ func fix(ctx context.Context, text string) (string, []Change, error) {
 	if isMostlyOther(text) {
 		return "", nil, fmt.Errorf("%w: most of its lines are not entries, so it may not be an htpasswd file", ErrUnfixable)
 	}
-	if err := verifyFix(ctx, before, text, fixed); err != nil {
+	if err := cmp.Or(verifyFix(ctx, before, text, fixed), ctx.Err()); err != nil {
 		return "", nil, err
 	}
-	return fixed, x.changes, ctx.Err()
+	return fixed, x.changes, nil
 }
 
 type fixer struct {

@@ -96,16 +96,16 @@ func TestFix(t *testing.T) {
 			if !strings.HasPrefix(name, "UTF-16") {
 				before = short.Replace(before)
 			}
-			fixed, changes, err := lint.Fix(t.Context(), []byte(before))
+			fixed, changes, err := lint.Fix(t.Context(), before)
 			require.NoError(t, err)
-			assert.Equal(t, short.Replace(c.after), string(fixed))
+			assert.Equal(t, short.Replace(c.after), fixed)
 			var kinds []lint.Kind
 			for _, change := range changes {
 				kinds = append(kinds, change.Kind)
 				assert.NotContains(t, change.Done, "$2y$")
 			}
 			assert.ElementsMatch(t, c.kinds, kinds)
-			checkFix(t, []byte(before), name)
+			checkFix(t, before, name)
 		})
 	}
 }
@@ -138,7 +138,7 @@ func TestFixRefuses(t *testing.T) {
 		"marked name and hidden": short.Replace("\ufeffa:A⏎b:B␍\ufeffa:C⏎"),
 	} {
 		t.Run(name, func(t *testing.T) {
-			fixed, changes, err := lint.Fix(t.Context(), []byte(text))
+			fixed, changes, err := lint.Fix(t.Context(), text)
 			require.ErrorIs(t, err, lint.ErrUnfixable)
 			assert.Empty(t, fixed)
 			assert.Empty(t, changes)
@@ -156,7 +156,7 @@ func TestFixRefuses(t *testing.T) {
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, _, err := lint.Fix(ended, []byte(hashA+"\n"))
+	_, _, err := lint.Fix(ended, hashA+"\n")
 	require.ErrorIs(t, err, context.Canceled)
 }
 
@@ -170,7 +170,7 @@ func TestFixWild(t *testing.T) {
 
 // checkFix fixes a text, and holds the result against what the registry makes of
 // it before and after.
-func checkFix(t *testing.T, text []byte, name string) {
+func checkFix(t *testing.T, text string, name string) {
 	t.Helper()
 	fixed, changes, err := lint.Fix(t.Context(), text)
 	if err != nil {
@@ -179,20 +179,20 @@ func checkFix(t *testing.T, text []byte, name string) {
 		return
 	}
 	if len(changes) == 0 {
-		require.Equal(t, string(text), string(fixed), name)
+		require.Equal(t, text, fixed, name)
 		return
 	}
 	again, none, err := lint.Fix(t.Context(), fixed)
 	require.NoError(t, err, name)
-	require.Equal(t, string(fixed), string(again), name)
+	require.Equal(t, fixed, again, name)
 	require.Empty(t, none, name)
 
-	after, ok := testserver.RegistryLogins(string(fixed))
+	after, ok := testserver.RegistryLogins(fixed)
 	require.True(t, ok, name)
-	before, _ := testserver.RegistryLogins(string(text))
+	before, _ := testserver.RegistryLogins(text)
 	marked := ""
 	for user, hash := range before {
-		if strings.HasPrefix(user, "\ufeff") && strings.HasPrefix(strings.TrimSpace(string(text)), user+":") {
+		if strings.HasPrefix(user, "\ufeff") && strings.HasPrefix(strings.TrimSpace(text), user+":") {
 			marked = user // the mark is of the text, and goes
 			continue
 		}
@@ -203,7 +203,7 @@ func checkFix(t *testing.T, text []byte, name string) {
 			continue
 		}
 		require.Empty(t, before[user], "%s: user %q", name, user)
-		require.True(t, isListedOutsideComments(string(text), user), "%s: user %q", name, user)
+		require.True(t, isListedOutsideComments(text, user), "%s: user %q", name, user)
 	}
 }
 
@@ -236,7 +236,7 @@ func FuzzFix(f *testing.F) {
 	f.Add(wide("a:A", "\xff\xfe"))
 	f.Add("a\x00:\x00x\x00\n" + hashA)
 	f.Fuzz(func(t *testing.T, text string) {
-		checkFix(t, []byte(text), "")
+		checkFix(t, text, "")
 		for _, server := range lint.Servers() {
 			for _, finding := range check(t, text, server) {
 				require.NotEmpty(t, finding.Message)
@@ -248,7 +248,7 @@ func FuzzFix(f *testing.F) {
 
 func check(t testing.TB, text string, server lint.Server) []lint.Finding {
 	t.Helper()
-	findings, err := lint.Check(t.Context(), []byte(text), server)
+	findings, err := lint.Check(t.Context(), text, server)
 	require.NoError(t, err)
 	return findings
 }

@@ -94,12 +94,12 @@ type Finding struct {
 //
 // Besides the text, Check needs up to twice its size in memory, and about 200
 // bytes for each finding.
-func Check(ctx context.Context, text []byte, server Server) ([]Finding, error) {
+func Check(ctx context.Context, text string, server Server) ([]Finding, error) {
 	if !slices.Contains(Servers(), server) {
 		return nil, fmt.Errorf("unknown server %q", server)
 	}
 	c := checker{ctx: ctx, server: server}
-	c.check(string(text))
+	c.check(text)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

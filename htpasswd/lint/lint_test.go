@@ -72,8 +72,8 @@ func TestCheck(t *testing.T) {
 				}
 			}
 			assert.Equal(t, c.want, kinds)
-			fixed, _, err := lint.Fix(t.Context(), []byte(text))
-			for _, f := range check(t, string(fixed), lint.Registry) {
+			fixed, _, err := lint.Fix(t.Context(), text)
+			for _, f := range check(t, fixed, lint.Registry) {
 				assert.True(t, err != nil || f.Remedy != lint.RemedyFix, "a finding that Fix should have fixed: %+v", f)
 			}
 		})
@@ -144,11 +144,11 @@ func TestCheckOfJoinedLines(t *testing.T) {
 }
 
 func TestCheckErrors(t *testing.T) {
-	_, err := lint.Check(t.Context(), nil, "iis")
+	_, err := lint.Check(t.Context(), "", "iis")
 	require.Error(t, err)
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = lint.Check(ended, nil, lint.Registry)
+	_, err = lint.Check(ended, "", lint.Registry)
 	require.ErrorIs(t, err, context.Canceled)
 }
 
@@ -158,10 +158,12 @@ func TestCheckOfALargeFile(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: a file of 64 MB")
 	}
-	text := make([]byte, 0, 64<<20+200)
-	for n := 0; len(text) < 64<<20; n++ {
-		text = fmt.Appendf(text, "user-%07d:$2y$10%s\n", n, hashA[6:])
+	var lines strings.Builder
+	lines.Grow(64<<20 + 200)
+	for n := 0; lines.Len() < 64<<20; n++ {
+		fmt.Fprintf(&lines, "user-%07d:$2y$10%s\n", n, hashA[6:])
 	}
+	text := lines.String()
 	before := liveHeap()
 	done := make(chan struct{})
 	peak := make(chan uint64)

@@ -62,8 +62,17 @@ func (c *checker) twin(p piece, effective map[string]int) {
 // FoldName returns the same text for names that differ only in case or Unicode
 // normalisation. Servers distinguish such names, but people do not.
 func FoldName(name string) string {
-	if !strings.ContainsFunc(name, func(r rune) bool { return r >= utf8.RuneSelf }) {
-		return strings.ToLower(name) // ASCII has one normalisation
+	if isLowerASCII(name) { // as most are
+		return name
 	}
 	return norm.NFC.String(strings.ToLower(norm.NFC.String(name)))
+}
+
+func isLowerASCII(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c >= utf8.RuneSelf || 'A' <= c && c <= 'Z' {
+			return false
+		}
+	}
+	return true
 }

@@ -41,7 +41,7 @@ func TestFixAgainstRegistries(t *testing.T) {
 			registry := testserver.StartRegistry(t, program, testserver.RegistryConfig{Htpasswd: file.path})
 			logins, fixed, refused, differences := 0, 0, 0, 0
 			// ask returns who gets in with which password.
-			ask := func(text []byte, users []string) map[string]string {
+			ask := func(text string, users []string) map[string]string {
 				file.write(t, text, 0o644)
 				in := make(map[string]string)
 				for _, user := range users {
@@ -60,7 +60,7 @@ func TestFixAgainstRegistries(t *testing.T) {
 			random := rand.New(rand.NewPCG(1, 2))
 			for n := range files {
 				text := randomFile(random, hashes)
-				result, changes, err := lint.Fix(t.Context(), []byte(text))
+				result, changes, err := lint.Fix(t.Context(), text)
 				if err != nil {
 					require.ErrorIs(t, err, lint.ErrUnfixable)
 					refused++
@@ -71,8 +71,8 @@ func TestFixAgainstRegistries(t *testing.T) {
 				}
 				fixed++
 				listed, _ := testserver.RegistryLogins(strings.TrimLeft(text, "\ufeff")) // also if the registry refuses the text
-				users := usersOf([]byte(text), result)
-				before, after := ask([]byte(text), users), ask(result, users)
+				users := usersOf(text, result)
+				before, after := ask(text, users), ask(result, users)
 				for _, user := range users {
 					was, is := before[user], after[user]
 					fine := was == is
@@ -96,10 +96,10 @@ func TestFixAgainstRegistries(t *testing.T) {
 }
 
 // usersOf returns the names that the registry reads in either text.
-func usersOf(texts ...[]byte) []string {
+func usersOf(texts ...string) []string {
 	users := make(map[string]bool)
 	for _, text := range texts {
-		logins, _ := testserver.RegistryLogins(string(text))
+		logins, _ := testserver.RegistryLogins(text)
 		for user := range logins {
 			users[user] = true
 		}
@@ -193,7 +193,7 @@ func TestHashForms(t *testing.T) {
 	var registries []*testserver.Registry
 	if !testing.Short() {
 		shared := newSharedFile(t)
-		shared.write(t, []byte(text.String()), 0o644)
+		shared.write(t, text.String(), 0o644)
 		for _, program := range testserver.Registries {
 			registries = append(registries, testserver.StartRegistry(t, program, testserver.RegistryConfig{Htpasswd: shared.path}))
 		}

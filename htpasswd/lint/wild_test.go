@@ -68,11 +68,11 @@ func questions() (list []question) {
 	return list
 }
 
-func readWild(t testing.TB, file string) []byte {
+func readWild(t testing.TB, file string) string {
 	t.Helper()
 	text, err := wild.Files.ReadFile(file)
 	require.NoError(t, err)
-	return text
+	return string(text)
 }
 
 // Every file has an origin and is asked for a user that it does not list, and every
@@ -210,15 +210,15 @@ type sharedFile struct {
 func newSharedFile(t *testing.T) *sharedFile {
 	t.Helper()
 	f := &sharedFile{path: filepath.Join(testserver.WorkerDir(t), "htpasswd"), mtime: time.Now()}
-	f.write(t, nil, 0o644)
+	f.write(t, "", 0o644)
 	return f
 }
 
 // write replaces the file.
-func (f *sharedFile) write(t *testing.T, text []byte, mode os.FileMode) {
+func (f *sharedFile) write(t *testing.T, text string, mode os.FileMode) {
 	t.Helper()
 	temp := f.path + ".new"
-	require.NoError(t, os.WriteFile(temp, text, mode))
+	require.NoError(t, os.WriteFile(temp, []byte(text), mode))
 	require.NoError(t, os.Chmod(temp, mode)) // whatever the umask is
 	f.mtime = f.mtime.Add(time.Second)
 	require.NoError(t, os.Chtimes(temp, time.Time{}, f.mtime))

@@ -147,7 +147,7 @@ func check(ctx context.Context, p *Program, o checkOptions) error {
 	var editErr error
 	if o.fix {
 		_, editErr = o.text.Update(ctx, func(now *htpasswd.File) error {
-			fixed, changes, err := lint.Fix(ctx, now.Bytes())
+			fixed, changes, err := lint.Fix(ctx, now.Text())
 			if err != nil {
 				return notFixed(err)
 			}
@@ -162,9 +162,8 @@ func check(ctx context.Context, p *Program, o checkOptions) error {
 			return fmt.Errorf("cannot fix the file: %w", editErr)
 		}
 	}
-	text := f.Bytes()
 	for _, name := range o.servers {
-		findings, err := findingsOf(ctx, p, o.text, text, lint.Server(name))
+		findings, err := findingsOf(ctx, p, o.text, f.Text(), lint.Server(name))
 		if err != nil {
 			return fmt.Errorf("cannot check the file: %w", err)
 		}
@@ -196,7 +195,7 @@ func notFixed(err error) error {
 	return unfixable{fail(exitFormat, "nothing was changed; the findings say what is wrong with each line", "%w", err)}
 }
 
-func findingsOf(ctx context.Context, p *Program, t Text, text []byte, server lint.Server) ([]lint.Finding, error) {
+func findingsOf(ctx context.Context, p *Program, t Text, text string, server lint.Server) ([]lint.Finding, error) {
 	findings, err := lint.Check(ctx, text, server)
 	if err != nil {
 		return nil, err

@@ -226,7 +226,7 @@ func setApache(ctx context.Context, p *Program, o htpasswdOptions) error {
 		return p.print(line)
 	case 'c':
 		action = "create"
-		_, err = o.store().Update(ctx, func(f *htpasswd.File) error { return f.Reset(line) })
+		_, err = o.store().Update(ctx, func(f *htpasswd.File) error { return f.Reset(string(line)) })
 	default:
 		_, err = o.store().Update(ctx, func(f *htpasswd.File) error {
 			verb = "Adding"

@@ -301,7 +301,7 @@ func logsIn(hash, password string) bool {
 // fix leaves what package lint makes of the text, which lets in whom it did.
 func (m *model) fix(f modelFile) modelEdit {
 	e := modelEdit{words: []string{"check", "--fix"}}
-	fixed, _, err := lint.Fix(m.Context(), []byte(f.text))
+	fixed, _, err := lint.Fix(m.Context(), f.text)
 	text := f.text
 	if decoded, err := charset.Decode([]byte(text)); err == nil && strings.HasPrefix(text, "\xff\xfe") {
 		text = string(decoded)
@@ -309,7 +309,7 @@ func (m *model) fix(f modelFile) modelEdit {
 	switch {
 	case f.missing:
 		return e.failing(exitIO, f)
-	case err != nil, isNobody(string(fixed)) && !isNobody(text): // which is never wanted
+	case err != nil, isNobody(fixed) && !isNobody(text): // which is never wanted
 		return e.failing(exitFormat, f)
 	}
 	e.fixed = true
@@ -319,12 +319,12 @@ func (m *model) fix(f modelFile) modelEdit {
 		e.status = exitFormat
 	}
 	before, _ := testserver.RegistryLogins(f.text)
-	after, _ := testserver.RegistryLogins(string(fixed))
+	after, _ := testserver.RegistryLogins(fixed)
 	for user, hash := range before {
 		isMarked := strings.HasPrefix(f.text, user) && strings.HasPrefix(user, "\ufeff") // the mark is not of the name
 		m.require(after[user] == hash || isMarked, "user %q logged in by %q in %q, and does in %q by %q", user, hash, f.text, fixed, after[user])
 	}
-	return e.leaving(string(fixed))
+	return e.leaving(fixed)
 }
 
 func isNobody(text string) bool {

@@ -135,7 +135,7 @@ func unfixableIn(ctx context.Context, f *htpasswd.File, err error) error {
 	if f == nil || !errors.As(err, new(*htpasswd.ParseError)) {
 		return err
 	}
-	if _, _, fixErr := lint.Fix(ctx, f.Bytes()); errors.Is(fixErr, lint.ErrUnfixable) {
+	if _, _, fixErr := lint.Fix(ctx, f.Text()); errors.Is(fixErr, lint.ErrUnfixable) {
 		err = fail(exitFormat, fixErr.Error(), "%w", err)
 	}
 	return err

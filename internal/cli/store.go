@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -16,7 +15,6 @@ import (
 	"time"
 
 	"github.com/registryctl/registryctl/htpasswd"
-	"github.com/registryctl/registryctl/htpasswd/lint"
 	"github.com/registryctl/registryctl/internal/atomicfile"
 )
 
@@ -222,11 +220,11 @@ func (s *filter) Update(ctx context.Context, edit func(*htpasswd.File) error) (b
 	if err := editRead(f, refused, edit); err != nil {
 		return false, err
 	}
-	text := f.Bytes()
-	if _, err := (output{s.out}).Write(text); err != nil {
+	text := f.Text()
+	if _, err := io.WriteString(output{s.out}, text); err != nil {
 		return false, err
 	}
-	return !bytes.Equal(text, s.text), nil
+	return text != string(s.text), nil
 }
 
 // editRead edits a text that was read with an error or without one. The error says
@@ -302,18 +300,6 @@ func await[T any](ctx context.Context, work func() (T, error)) (T, error) {
 func interruptible(ctx context.Context, work func() error) error {
 	_, err := await(ctx, func() (struct{}, error) { return struct{}{}, work() })
 	return err
-}
-
-// twin returns a user whose name differs from the given one only in case or
-// Unicode normalisation.
-func twin(f *htpasswd.File, name string) (user string, found bool) {
-	key := lint.FoldName(name)
-	for e := range f.All() {
-		if e.User != name && lint.FoldName(e.User) == key {
-			return e.User, true
-		}
-	}
-	return "", false
 }
 
 // lostWithContainer returns the warning for a file in a container that is on no mount.

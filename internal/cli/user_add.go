@@ -6,10 +6,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"github.com/registryctl/registryctl/htpasswd"
+	"github.com/registryctl/registryctl/htpasswd/lint"
+	"github.com/registryctl/registryctl/internal/record"
 )
 
 // addOptions are the flags of "user add".
@@ -240,6 +244,23 @@ func warningsOfOthers(p *Program, before *htpasswd.File, user string) (warnings 
 		warnings = append(warnings, fmt.Sprintf("the registry may have created the user %q, whose password is in its log: %s", made, p.userCommand("remove", made)))
 	}
 	return warnings
+}
+
+// twin returns a user whose name differs from the given one only in case or
+// Unicode normalisation.
+func twin(f *htpasswd.File, name string) (user string, found bool) {
+	folded := lint.FoldName(name)
+	for line := range strings.Lines(f.Text()) {
+		// Nearly every line begins with a name of another letter.
+		if first := line[0]; ' ' < first && max(first, folded[0]) < utf8.RuneSelf && !strings.EqualFold(line[:1], folded[:1]) {
+			continue
+		}
+		r, kind := record.Parse(line)
+		if kind == record.Entry && r.User != name && lint.FoldName(r.User) == folded {
+			return r.User, true
+		}
+	}
+	return "", false
 }
 
 // isCurrent reports whether a hash is of this password and cost.

@@ -42,13 +42,15 @@ type importStep struct {
 func importSteps(list userlist.List, generated map[string]bool, f *htpasswd.File, prune bool) []importStep {
 	steps := make([]importStep, len(list.Users))
 	exists := make([]bool, len(list.Users))
+	var index map[string]int // of the list, if there is anybody to look up
+	if hasUsers(f) {
+		index = list.Index()
+	}
 	for e := range f.All() {
-		i, listed := list.Index(e.User)
-		if !listed {
-			continue
+		if i, listed := index[e.User]; listed {
+			// The last line of a user counts. An edit keeps a user disabled.
+			steps[i].current, exists[i] = hashOf(e), true
 		}
-		// The last line of a user counts. An edit keeps a user disabled.
-		steps[i].current, exists[i] = hashOf(e), true
 	}
 	for i, u := range list.Users {
 		step := &steps[i]
@@ -68,7 +70,7 @@ func importSteps(list userlist.List, generated map[string]bool, f *htpasswd.File
 		return steps
 	}
 	for user := range f.Users() {
-		if _, listed := list.Index(user); !listed {
+		if _, listed := index[user]; !listed {
 			steps = append(steps, importStep{user: user, action: importRemove})
 		}
 	}

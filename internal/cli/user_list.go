@@ -92,18 +92,20 @@ func userList(ctx context.Context, p *Program, o listOptions) error {
 	if err := cmp.Or(err, out.Flush()); err != nil {
 		return err
 	}
-	empty := true
-	for range f.All() {
-		empty = false
-		break
-	}
-	if empty && refused == nil {
+	if !hasUsers(f) && refused == nil {
 		p.say("%s has no users", o.text.Name)
 	}
 	if refused != nil { // the users were listed all the same
 		return fmt.Errorf("the registry refuses every user: %w", refused)
 	}
 	return nil
+}
+
+func hasUsers(f *htpasswd.File) bool {
+	for range f.All() {
+		return true
+	}
+	return false
 }
 
 // cannotList returns the error for an unknown user. If the word is an existing file, the

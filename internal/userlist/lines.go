@@ -1,9 +1,7 @@
 package userlist
 
 import (
-	"cmp"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/registryctl/registryctl/internal/crypt"
@@ -68,9 +66,8 @@ func (p *parser) refuseDESCrypt() {
 		case p.options.SkipUnsupported:
 			u.Password, u.Skip = nil, true
 		default:
-			p.invalid(u.Line, u.Name, "this may be a hash by %s, which the registry does not accept; "+
-				"if it is a password, use CSV or JSON; --skip-unsupported skips such users", scheme)
+			p.refuse(*u, invalid("this may be a hash by %s, which the registry does not accept; "+
+				"if it is a password, use CSV or JSON; --skip-unsupported skips such users", scheme))
 		}
 	}
-	slices.SortStableFunc(p.problems, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
 }

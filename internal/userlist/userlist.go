@@ -3,8 +3,10 @@
 package userlist
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -39,18 +41,22 @@ type User struct {
 	Password []byte        // nil if there is none
 	Hash     htpasswd.Hash // the zero Hash if there is none
 	Skip     bool          // the list has a hash of an unsupported scheme
+
+	entry int // counted from 1: several may be on one line
 }
 
 // A List is the users of a list, each of them once.
 type List struct {
 	Users []User // in the order of the list
-	index map[string]int
 }
 
-// Index returns where in Users the user is; ok is false for a user who is not listed.
-func (l List) Index(name string) (i int, ok bool) {
-	i, ok = l.index[name]
-	return i, ok
+// Index returns where in Users each user is, by the name.
+func (l List) Index() map[string]int {
+	index := make(map[string]int, len(l.Users))
+	for i, u := range l.Users {
+		index[u.Name] = i
+	}
+	return index
 }
 
 // HasHash reports whether the entry has a hash instead of a password.
@@ -67,6 +73,8 @@ type Problem struct {
 	Line int
 	User string // as it can be shown: escaped, "[hidden]" if it holds a hash, "" if it is not known
 	Err  error
+
+	entry int // see User
 }
 
 // String describes the problem without its line, such as
@@ -106,7 +114,7 @@ func Parse(text string, o Options) (List, error) {
 		}
 	}
 	room := min(strings.Count(text, "\n"), len(text)/64) // enough for a list of hashes
-	p := parser{options: o, list: List{make([]User, 0, room), make(map[string]int, room)}}
+	p := parser{options: o, list: List{make([]User, 0, room)}}
 	switch o.Format {
 	case CSV:
 		p.csv(text)
@@ -115,6 +123,8 @@ func Parse(text string, o Options) (List, error) {
 	default:
 		p.lines(text)
 	}
+	p.refuseRepeated()
+	slices.SortStableFunc(p.problems, func(a, b Problem) int { return cmp.Compare(a.entry, b.entry) })
 	if len(p.problems) > 0 {
 		return List{}, &Error{p.problems}
 	}
@@ -149,16 +159,20 @@ type parser struct {
 	list     List
 	problems []Problem
 
+	entries   int // read so far
 	hasHashes bool
 }
 
-// problem records a bad entry. The name is empty if it must not be shown.
-func (p *parser) problem(line int, name string, err error) {
-	p.problems = append(p.problems, Problem{line, shown(name), err})
+// refuse records a problem of an entry that was read. The name is empty if it must not
+// be shown.
+func (p *parser) refuse(u User, err error) {
+	p.problems = append(p.problems, Problem{u.Line, shown(u.Name), err, u.entry})
 }
 
+// invalid records an entry that cannot be read.
 func (p *parser) invalid(line int, name, format string, args ...any) {
-	p.problem(line, name, invalid(format, args...))
+	p.entries++
+	p.refuse(User{Line: line, Name: name, entry: p.entries}, invalid(format, args...))
 }
 
 func invalid(format string, args ...any) error {
@@ -181,8 +195,9 @@ func shown(name string) string {
 
 // add adds a user with a password, a hash, or neither. Nil means that the list has none.
 func (p *parser) add(line int, name string, password, hash *string) {
-	u := User{Line: line, Name: name}
-	err := p.checkName(name)
+	p.entries++
+	u := User{Line: line, Name: name, entry: p.entries}
+	err := checkName(name)
 	switch {
 	case err != nil:
 	case password != nil && hash != nil:
@@ -193,26 +208,41 @@ func (p *parser) add(line int, name string, password, hash *string) {
 		err = p.setPassword(&u, *password)
 	case !p.options.Generate:
 		// The name is not shown, because it may be a password.
-		name, err = "", invalid("no password; --generate creates one for a new user")
+		u.Name, err = "", invalid("no password; --generate creates one for a new user")
 	}
 	if err != nil {
-		p.problem(line, name, err)
+		p.refuse(u, err)
 		return
 	}
-	p.list.index[name] = len(p.list.Users)
 	p.list.Users = append(p.list.Users, u)
 }
 
-// checkName checks that a name is valid and not listed before.
-func (p *parser) checkName(name string) error {
+// refuseRepeated refuses users who are listed twice.
+func (p *parser) refuseRepeated() {
+	names := make([]string, len(p.list.Users))
+	for i, u := range p.list.Users {
+		names[i] = u.Name
+	}
+	repeated := record.Repeated(names)
+	lines := make(map[string]int)
+	for _, u := range p.list.Users {
+		if !repeated[u.Name] {
+			continue
+		}
+		if first, ok := lines[u.Name]; ok {
+			p.refuse(u, fmt.Errorf("%w in the list: also on line %d", htpasswd.ErrUserExists, first))
+			continue
+		}
+		lines[u.Name] = u.Line
+	}
+}
+
+func checkName(name string) error {
 	if err := htpasswd.ValidateUser(name); err != nil {
 		return err
 	}
 	if strings.ContainsRune(name, utf8.RuneError) {
 		return fmt.Errorf("%w: %s", htpasswd.ErrInvalidUser, lostCharacter)
-	}
-	if first, ok := p.list.Index(name); ok {
-		return fmt.Errorf("%w in the list: also on line %d", htpasswd.ErrUserExists, p.list.Users[first].Line)
 	}
 	return nil
 }
@@ -229,12 +259,14 @@ func (p *parser) setPassword(u *User, value string) error {
 // setHash sets the hash of u. A hash is never used as a password.
 func (p *parser) setHash(u *User, value string) error {
 	p.hasHashes = true
-	if h, err := htpasswd.ParseHash(value); err == nil && h.Scheme() == htpasswd.Bcrypt {
-		u.Hash = h
-		return nil
-	}
-	if cost, _, ok := crypt.ParseBcrypt(value); ok && cost > htpasswd.MaxCost {
+	cost, size, isBcrypt := crypt.ParseBcrypt(value)
+	switch {
+	case isBcrypt && cost > htpasswd.MaxCost:
 		return invalid("the hash has cost %d, and %d is the highest supported", cost, htpasswd.MaxCost)
+	case isBcrypt && size == len(value):
+		var err error
+		u.Hash, err = htpasswd.ParseHash(value)
+		return err
 	}
 	scheme, n := crypt.Scan(value)
 	isWhole := scheme != "" && n == len(value)
