@@ -11,7 +11,21 @@ import (
 )
 
 // A FileStore is an htpasswd file on disk. With the zero values of its fields
-// the file must exist, and an edit replaces it by a new one.
+// the file must exist, and an edit reads it once
+// and replaces it by a new one. That needs about as much memory as the file is large, with
+// InPlace about three times as much.
+//
+// Owner, group and mode stay; on Linux also the access list and the extended
+// attributes, on Windows the access list. A symbolic link to the file stays. The
+// modification time grows with each edit, which is how the registry notices it.
+//
+// The lock is a file of its own, ".NAME.lock" in the same directory, so it keeps
+// out only programs that use it. If another program changes the file after it was
+// read, Update notices and edits the new text; a change in the last microseconds
+// before the rename is lost. Whether a lock holds among several machines depends
+// on the network file system. Another hard link to the file keeps the old text,
+// and so does a container into which the single file was mounted and not its
+// directory.
 type FileStore struct {
 	// Path of the file. If it is a symbolic link, the link stays and its target is
 	// read and edited. Update follows only links that belong to root or to the user
