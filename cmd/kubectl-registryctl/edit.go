@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,7 +24,9 @@ const settleTime = 2 * time.Second
 func (s *secret) edit(ctx context.Context, change func(text []byte) ([]byte, error)) (before, after *unstructured.Unstructured, err error) {
 	var lost *write
 	err = s.retry(ctx, func(ctx context.Context) error {
-		before, after, err = s.try(ctx, change, &lost)
+		var now *write
+		before, after, now, err = s.try(ctx, change, lost)
+		lost = cmp.Or(now, lost)
 		return err
 	})
 	if err == nil || lost == nil {
@@ -35,32 +38,33 @@ func (s *secret) edit(ctx context.Context, change func(text []byte) ([]byte, err
 	return s.settle(ctx, *lost, err)
 }
 
-// try makes the change once. It stores a write whose result is unknown in lost.
-func (s *secret) try(ctx context.Context, change func(text []byte) ([]byte, error), lost **write) (before, after *unstructured.Unstructured, err error) {
+// try makes the change once, unless the last write, whose result is unknown, was made
+// after all. If the result of its own is unknown, it returns that one as lost.
+func (s *secret) try(ctx context.Context, change func(text []byte) ([]byte, error), last *write) (before, after *unstructured.Unstructured, lost *write, err error) {
 	before, err = s.current(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	key, text, err := s.text(before)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	if *lost != nil && (*lost).isIn(text) {
-		return (*lost).object, before, nil
+	if last != nil && last.isIn(text) {
+		return last.object, before, nil, nil
 	}
 	edited, err := change(text)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	if bytes.Equal(edited, text) {
-		return before, before, nil
+		return before, before, nil, nil
 	}
 	if isImmutable(before) {
-		return nil, nil, s.immutable()
+		return nil, nil, nil, s.immutable()
 	}
 	after, err = s.with(before, key, edited)
 	if err != nil || s.options.DryRun == cli.DryRunClient {
-		return before, after, err
+		return before, after, nil, err
 	}
 	options := writeOptions{fieldManager: s.fieldManager, dryRun: s.options.DryRun == cli.DryRunServer}
 	after, err = s.await(ctx, func(ctx context.Context) (*unstructured.Unstructured, error) {
@@ -69,12 +73,12 @@ func (s *secret) try(ctx context.Context, change func(text []byte) ([]byte, erro
 	if err != nil && !isRefusal(err) && !isUnsent(err) && !options.dryRun {
 		code := codeOf(err)
 		answered := code != 0 && code != http.StatusGatewayTimeout
-		if *lost != nil && (*lost).version() == versionOf(before) {
-			answered = answered && (*lost).answered
+		if last != nil && last.version() == versionOf(before) {
+			answered = answered && last.answered
 		}
-		*lost = &write{before: text, after: edited, object: before, answered: answered}
+		lost = &write{before: text, after: edited, object: before, answered: answered}
 	}
-	return before, after, err
+	return before, after, lost, err
 }
 
 // current returns the object that Read has found, but only once; after that, the current

@@ -96,7 +96,7 @@ func mayHoldUsers(key string, text []byte) bool {
 	if isOtherFormat(text) {
 		return false
 	}
-	f, _ := htpasswd.Parse(text)
+	f, err := htpasswd.Parse(text)
 	empty := true
 	for entry := range f.All() {
 		if _, disabled := entry.Hash.Disabled(); disabled || entry.Hash.Scheme() != "" {
@@ -104,18 +104,7 @@ func mayHoldUsers(key string, text []byte) bool {
 		}
 		empty = false
 	}
-	return slices.Contains(knownKeys, key) || empty && isCommentOrEmpty(text)
-}
-
-// isCommentOrEmpty reports whether no line of the text holds anything.
-func isCommentOrEmpty(text []byte) bool {
-	for line := range bytes.Lines(text) {
-		line = bytes.TrimSpace(line)
-		if len(line) > 0 && line[0] != '#' {
-			return false
-		}
-	}
-	return true
+	return slices.Contains(knownKeys, key) || empty && err == nil // nothing but comments
 }
 
 var (

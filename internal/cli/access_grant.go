@@ -76,13 +76,13 @@ func accessGrant(ctx context.Context, p *Program, o grantOptions) error {
 	case !made(err):
 		return err
 	case !changed && err == nil:
-		p.say("unchanged: %s already has %s in %s", shownSubject(o.subject), o.grantLine, o.rights.Path)
+		p.Say("unchanged: %s already has %s in %s", shownSubject(o.subject), o.grantLine, o.rights.Path)
 		return nil
 	}
 	if created {
-		p.say("created %s", o.rights.Path)
+		p.Say("created %s", o.rights.Path)
 	}
-	p.say("granted %s to %s in %s", o.grantLine, shownSubject(o.subject), o.rights.Path)
+	p.Say("granted %s to %s in %s", o.grantLine, shownSubject(o.subject), o.rights.Path)
 	warnOfGrant(ctx, p, o, created, rights)
 	return err
 }
@@ -97,7 +97,7 @@ func warnOfGrant(ctx context.Context, p *Program, o grantOptions, created bool, 
 	}
 	if name, ok := o.subject.UserName(); ok {
 		if _, exists := users.Lookup(name); !exists {
-			p.warn("there is no user %s in %s", shown(name), o.rights.users.Name)
+			p.Warn("there is no user %s in %s", shown(name), o.rights.users.Name)
 		}
 	}
 	if !created {
@@ -109,9 +109,9 @@ func warnOfGrant(ctx context.Context, p *Program, o grantOptions, created bool, 
 		if access.Subject(name) == access.User(name) && shown(name) != crypt.Hidden {
 			command = "; to restore them: " + o.rights.command("access grant", name, "all", "**")
 		}
-		p.warn("user %s now has no rights%s", shown(name), command)
+		p.Warn("user %s now has no rights%s", shown(name), command)
 	}
 	if more := len(without) - most; more > 0 {
-		p.warn("%d more users now have no rights", more)
+		p.Warn("%d more users now have no rights", more)
 	}
 }

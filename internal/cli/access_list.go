@@ -51,7 +51,7 @@ func accessList(p *Program, r rightsFile, format string) error {
 	f, err := r.read()
 	switch {
 	case isMissing(err):
-		p.say("there is no %s: everyone who has logged in may do everything", r.Path)
+		p.Say("there is no %s: everyone who has logged in may do everything", r.Path)
 		f, _ = access.Parse("")
 	case err != nil:
 		return err

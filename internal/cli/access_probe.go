@@ -48,7 +48,7 @@ func accessTest(ctx context.Context, p *Program, o grantOptions) error {
 			return p.cannot("test", user, o.rights.users, htpasswd.ErrUserNotFound)
 		}
 		if _, disabled := e.Hash.Disabled(); disabled {
-			p.warn("%s is disabled and gets no token: %s", shown(user), p.userCommand("enable", user))
+			p.Warn("%s is disabled and gets no token: %s", shown(user), p.userCommand("enable", user))
 		}
 	}
 	f, err := o.rights.read()
@@ -71,11 +71,11 @@ func accessTest(ctx context.Context, p *Program, o grantOptions) error {
 		return fail(exitMismatch, o.rights.command("access grant", string(o.subject), string(o.action), repository), "%s may not %s %s", shownSubject(o.subject), verbOf(o.action), repository)
 	}
 	if f == nil {
-		return p.print(fmt.Appendf(nil, "there is no %s: everyone who has logged in may do everything\n", oneLine(o.rights.Path)))
+		return p.Print(fmt.Appendf(nil, "there is no %s: everyone who has logged in may do everything\n", oneLine(o.rights.Path)))
 	}
 	var lines strings.Builder
 	for _, g := range grants {
 		fmt.Fprintf(&lines, "%s: %s %s %s\n", location(o.rights.Path, g.Line), crypt.Redact(string(g.Subject)), g.Action, strings.Join(g.Patterns, " "))
 	}
-	return p.print([]byte(lines.String()))
+	return p.Print([]byte(lines.String()))
 }

@@ -39,11 +39,11 @@ func accessRevoke(ctx context.Context, p *Program, o grantOptions) error {
 	case !made(err):
 		return err
 	}
-	p.say("revoked %s from %s in %s", o.grantLine, shownSubject(o.subject), o.rights.Path)
+	p.Say("revoked %s from %s in %s", o.grantLine, shownSubject(o.subject), o.rights.Path)
 	name, isUser := o.subject.UserName()
 	for _, repository := range o.repositories {
 		if grants := rights.Find(name, o.action, repository); grants != nil && (isUser || o.subject == access.Everyone) {
-			p.warn("%s may still %s %s, because of line %d", shownSubject(o.subject), verbOf(o.action), repository, grants[0].Line)
+			p.Warn("%s may still %s %s, because of line %d", shownSubject(o.subject), verbOf(o.action), repository, grants[0].Line)
 		}
 	}
 	return err

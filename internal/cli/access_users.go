@@ -49,13 +49,13 @@ func (g grantsFlags) follow(ctx context.Context, r *rightsFile, users []string, 
 	case err != nil && g.along:
 		return fmt.Errorf("cannot change the grants: %w", err)
 	case err != nil:
-		r.program.warn("cannot tell which grants remain: %v", err)
+		r.program.Warn("cannot tell which grants remain: %v", err)
 		return nil
 	}
 	for _, user := range users {
 		if lines := f.Mentions(user); len(lines) > 0 && !g.along {
 			numbers := strings.Trim(strings.ReplaceAll(fmt.Sprint(lines), " ", ", "), "[]") // such as 3, 5
-			r.program.warn("%s still names %s on line %s; with --grants it would have been changed, too", r.Path, shown(user), numbers)
+			r.program.Warn("%s still names %s on line %s; with --grants it would have been changed, too", r.Path, shown(user), numbers)
 		}
 	}
 	if !g.along {

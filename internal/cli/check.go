@@ -176,7 +176,7 @@ func check(ctx context.Context, p *Program, o checkOptions) error {
 	}
 	for _, name := range o.servers {
 		if note, ok := unseen[lint.Server(name)]; ok {
-			p.say("%s", note)
+			p.Say("%s", note)
 		}
 	}
 	return cmp.Or(editErr, verdictOf(p, o, report))
@@ -252,7 +252,7 @@ func (o checkOptions) write(p *Program, r checkReport) error {
 		_, err := p.Stderr.Write(out.Bytes())
 		return err
 	}
-	return p.print(out.Bytes())
+	return p.Print(out.Bytes())
 }
 
 func (o checkOptions) writeText(w io.Writer, p *Program, r checkReport) {
@@ -322,7 +322,7 @@ func verdictOf(p *Program, o checkOptions, r checkReport) error {
 	if r.disabled > 0 {
 		except = fmt.Sprintf(", except %d disabled", r.disabled)
 	}
-	p.say("%s: every listed user can log in%s; %s%s", r.File, except, counted(warnings, "warning"), note)
+	p.Say("%s: every listed user can log in%s; %s%s", r.File, except, counted(warnings, "warning"), note)
 	return nil
 }
 

@@ -162,10 +162,11 @@ func oneLine(s string) string {
 	}, s)
 }
 
-// flagProblem is what a flag of our own says of a bad value, without repeating it.
-type flagProblem string
+// A FlagProblem is the error of a flag with a bad value, such as "must be none or
+// server". It does not repeat the value.
+type FlagProblem string
 
-func (e flagProblem) Error() string { return string(e) }
+func (e FlagProblem) Error() string { return string(e) }
 
 const noPasswordArgument = "a password is never an argument: see --password-stdin, --password-file, --password-env"
 
@@ -180,7 +181,7 @@ func (p *Program) flagError(cmd *cobra.Command, err error) error {
 		unknown *pflag.NotExistError
 		invalid *pflag.InvalidValueError
 		missing *pflag.ValueRequiredError
-		problem flagProblem
+		problem FlagProblem
 	)
 	if errors.Is(err, quotedPath) {
 		hint = `leave out the last backslash: it makes the " after it part of the path`

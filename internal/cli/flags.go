@@ -13,10 +13,6 @@ import (
 	"github.com/registryctl/registryctl/htpasswd"
 )
 
-// A FlagProblem is the error of a flag with a bad value, such as "must be none or
-// server". It does not repeat the value.
-type FlagProblem = flagProblem
-
 // A pathFlag is the path of a file. An empty path, which comes from a variable that is
 // not set, is refused, because it would mean the default file.
 type pathFlag string
@@ -35,10 +31,10 @@ func (p *pathFlag) Set(s string) error {
 
 // emptyValue is the problem of an empty value, such as that of a variable that is not
 // set.
-const emptyValue = flagProblem("must not be empty")
+const emptyValue = FlagProblem("must not be empty")
 
 // quotedPath is the problem of a path with a quotation mark, on Windows.
-const quotedPath = flagProblem(`must not contain a "`)
+const quotedPath = FlagProblem(`must not contain a "`)
 
 // A NonEmpty is the value of a flag that must not be empty.
 type NonEmpty string
@@ -69,7 +65,7 @@ func (d *Duration) Type() string { return "duration" }
 func (d *Duration) Set(s string) error {
 	v, err := time.ParseDuration(s)
 	if err != nil || v < 0 {
-		return flagProblem("must be a duration such as 100ms or 10s")
+		return FlagProblem("must be a duration such as 100ms or 10s")
 	}
 	*d = Duration(v)
 	return nil
@@ -84,7 +80,7 @@ func (c *costFlag) Type() string   { return "int" }
 func (c *costFlag) Set(s string) error {
 	n, err := strconv.Atoi(s)
 	if err != nil || n < htpasswd.MinCost || n > htpasswd.MaxCost {
-		return flagProblem(fmt.Sprintf("must be a number from %d to %d", htpasswd.MinCost, htpasswd.MaxCost))
+		return FlagProblem(fmt.Sprintf("must be a number from %d to %d", htpasswd.MinCost, htpasswd.MaxCost))
 	}
 	*c = costFlag(n)
 	return nil
@@ -116,7 +112,7 @@ func (o *formatFlag) Type() string   { return "format" }
 
 func (o *formatFlag) Set(s string) error {
 	if !slices.Contains(o.allowed, s) {
-		return flagProblem("must be one of " + strings.Join(o.allowed, ", "))
+		return FlagProblem("must be one of " + strings.Join(o.allowed, ", "))
 	}
 	o.value = s
 	return nil
@@ -167,7 +163,7 @@ func (m *modeFlag) Type() string { return "octal" }
 func (m *modeFlag) Set(s string) error {
 	n, err := strconv.ParseUint(s, 8, 32)
 	if err != nil || n&^0o777 != 0 || n&0o600 != 0o600 {
-		return flagProblem("must be an octal mode that lets the owner read and write, such as 0640")
+		return FlagProblem("must be an octal mode that lets the owner read and write, such as 0640")
 	}
 	*m = modeFlag(n)
 	return nil
@@ -217,9 +213,9 @@ func (d *dryRunFlag) Set(s string) error {
 		d.value = value
 		return nil
 	case d.server:
-		return flagProblem("must be client, server or none")
+		return FlagProblem("must be client, server or none")
 	}
-	return flagProblem("takes no value")
+	return FlagProblem("takes no value")
 }
 
 func (d *dryRunFlag) register(cmd *cobra.Command, p *Program) {

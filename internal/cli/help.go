@@ -74,7 +74,7 @@ func (p *Program) help(cmd *cobra.Command, words []string) error {
 	var text bytes.Buffer
 	cmd.SetOut(&text)
 	new(cobra.Command).HelpFunc()(cmd, nil) // cobra's own
-	return p.print(text.Bytes())
+	return p.Print(text.Bytes())
 }
 
 func newHelp(p *Program) *cobra.Command {

@@ -223,7 +223,7 @@ func setApache(ctx context.Context, p *Program, o htpasswdOptions) error {
 	verb, action := "Adding", "update"
 	switch o.mode {
 	case 'n':
-		return p.print(line)
+		return p.Print(line)
 	case 'c':
 		action = "create"
 		_, err = o.store().Update(ctx, func(f *htpasswd.File) error { return f.Reset(string(line)) })

@@ -17,8 +17,8 @@ import (
 	"github.com/registryctl/registryctl/internal/crypt"
 )
 
-// print writes what was asked for to standard output.
-func (p *Program) print(data []byte) error {
+// Print writes what was asked for to standard output.
+func (p *Program) Print(data []byte) error {
 	_, err := output{p.Stdout}.Write(data)
 	return err
 }

@@ -50,7 +50,7 @@ func (e *envFlag) Type() string   { return "name" }
 
 func (e *envFlag) Set(name string) error {
 	if name == "" {
-		return flagProblem("needs the name of a variable")
+		return FlagProblem("needs the name of a variable")
 	}
 	e.name = name
 	e.value, e.isSet = os.LookupEnv(name)
@@ -190,11 +190,11 @@ func (s *newPassword) read(ctx context.Context, p *Program, user string) (c cred
 	const short = 8
 	switch {
 	case isQuoted(c.password):
-		p.warn("the quotes around the password are part of it")
+		p.Warn("the quotes around the password are part of it")
 	case string(c.password) == user:
-		p.warn("the password is the same as the user name")
+		p.Warn("the password is the same as the user name")
 	case len([]rune(string(c.password))) < short:
-		p.warn("the password has fewer than %d characters", short)
+		p.Warn("the password has fewer than %d characters", short)
 	}
 	return c, nil
 }
@@ -223,7 +223,7 @@ func (s *newPassword) encode(ctx context.Context, p *Program, c credential, cost
 	switch {
 	case err != nil:
 	case cost > slowCost:
-		p.warn("at cost %d each request to the registry takes %.1f s of a core like this one", cost, time.Since(start).Seconds())
+		p.Warn("at cost %d each request to the registry takes %.1f s of a core like this one", cost, time.Since(start).Seconds())
 	default:
 		p.warnOfCost(cost)
 	}
@@ -254,9 +254,9 @@ const (
 func (p *Program) warnOfCost(cost int) {
 	switch {
 	case cost > slowCost:
-		p.warn("at cost %d each request to the registry takes %d times as long as at cost %d", cost, 1<<(cost-htpasswd.DefaultCost), htpasswd.DefaultCost)
+		p.Warn("at cost %d each request to the registry takes %d times as long as at cost %d", cost, 1<<(cost-htpasswd.DefaultCost), htpasswd.DefaultCost)
 	case cost < weakCost && cost > 0:
-		p.warn("a hash of cost %d is quick to guess for anyone who gets the file; the default is %d", cost, htpasswd.DefaultCost)
+		p.Warn("a hash of cost %d is quick to guess for anyone who gets the file; the default is %d", cost, htpasswd.DefaultCost)
 	}
 }
 
@@ -296,7 +296,7 @@ func (s *passwordSource) read(ctx context.Context, p *Program, user string, prom
 func (s *passwordSource) readLine(ctx context.Context, p *Program, r io.Reader) ([]byte, error) {
 	line, marked, err := decodeLine(ctx, r)
 	if marked && err == nil {
-		p.warn("%s has a byte order mark, which docker login --password-stdin would send as part of the password", s.place())
+		p.Warn("%s has a byte order mark, which docker login --password-stdin would send as part of the password", s.place())
 	}
 	return line, s.named(err)
 }
@@ -449,7 +449,7 @@ func passwordCSV(list []generatedPassword) []byte {
 // revealUnsure prints generated passwords after an edit that may have been made, and
 // warns that they may not be in force.
 func (p *Program) revealUnsure(err error, reveal func() error) error {
-	p.warn("what is printed is in force only if the edit was made")
+	p.Warn("what is printed is in force only if the edit was made")
 	return errors.Join(err, reveal())
 }
 

@@ -20,7 +20,7 @@ func (p *Program) promptNew(ctx context.Context, t *term.Terminal, user string) 
 	var problem error
 	for range promptAttempts {
 		if problem != nil {
-			p.say("%v", problem)
+			p.Say("%v", problem)
 		}
 		password, err := promptOnce(ctx, t, fmt.Sprintf("New password for %s: ", shown(user)))
 		if err != nil {

@@ -197,28 +197,19 @@ func isPlainWord(word string) bool {
 	return len(word) <= longest && strings.Trim(word, "abcdefghijklmnopqrstuvwxyz-") == ""
 }
 
-// say prints a message to standard error, unless the user asked for silence.
-func (p *Program) say(format string, args ...any) {
+// Say prints a message to standard error, unless the user asked for silence.
+func (p *Program) Say(format string, args ...any) {
 	if !p.quiet {
 		fmt.Fprintln(p.Stderr, oneLine(fmt.Sprintf(format, args...)))
 	}
 }
 
-// warn prints a warning.
-func (p *Program) warn(format string, args ...any) {
-	p.say(p.Name+": warning: "+format, args...)
+// Warn prints a warning.
+func (p *Program) Warn(format string, args ...any) {
+	p.Say(p.Name+": warning: "+format, args...)
 }
-
-// Say prints a message to standard error, for a store.
-func (p *Program) Say(format string, args ...any) { p.say(format, args...) }
-
-// Warn prints a warning to standard error, for a store.
-func (p *Program) Warn(format string, args ...any) { p.warn(format, args...) }
-
-// Print writes data to standard output, for a store.
-func (p *Program) Print(data []byte) error { return p.print(data) }
 
 // done says what was done to the text, and whether it was a dry run.
 func (p *Program) done(t Text, format string, args ...any) {
-	p.say(format+t.DryRun.note(), args...)
+	p.Say(format+t.DryRun.note(), args...)
 }

@@ -187,7 +187,7 @@ func serve(ctx context.Context, p *Program, o serveOptions) error {
 		scheme, l = "https", tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{certificate}})
 	}
 	realm := cmp.Or(o.realm, fmt.Sprintf("%s://localhost:%d/token", scheme, l.Addr().(*net.TCPAddr).Port))
-	if err := p.print([]byte(o.settings(realm, tokens.CertFile(keyFile)))); err != nil {
+	if err := p.Print([]byte(o.settings(realm, tokens.CertFile(keyFile)))); err != nil {
 		return err
 	}
 	log.Info("serving", "address", l.Addr().String(), "realm", realm)

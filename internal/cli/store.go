@@ -102,10 +102,10 @@ func (s fileStore) prepareDirectory() error {
 	}
 	mode |= info.Mode().Perm()
 	if !isOwn(info) || os.Chmod(dir, mode) != nil {
-		s.program.warn("a server that runs in its group cannot reach %s: chmod %04o %s", s.Path, mode, quote(dir))
+		s.program.Warn("a server that runs in its group cannot reach %s: chmod %04o %s", s.Path, mode, quote(dir))
 		return nil
 	}
-	s.program.say("set the mode of %s to %04o", dir, mode)
+	s.program.Say("set the mode of %s to %04o", dir, mode)
 	return nil
 }
 

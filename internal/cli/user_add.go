@@ -150,7 +150,7 @@ func userAdd(ctx context.Context, p *Program, o addOptions) error {
 	}
 	switch {
 	case same:
-		p.say("%s unchanged in %s", shown(o.user), o.text.Name)
+		p.Say("%s unchanged in %s", shown(o.user), o.text.Name)
 	case exists:
 		p.done(o.text, "set the password of %s in %s", shown(o.user), o.text.Name)
 	default:
@@ -161,10 +161,10 @@ func userAdd(ctx context.Context, p *Program, o addOptions) error {
 		cost, _ := n.credential.hash.Cost()
 		p.warnOfCost(cost) // of --hash: encode warns of the others
 		for _, warning := range warnings {
-			p.warn("%s", warning)
+			p.Warn("%s", warning)
 		}
 		if o.text.Warning != "" && o.text.DryRun == DryRunNone {
-			p.warn("%s", o.text.Warning)
+			p.Warn("%s", o.text.Warning)
 		}
 	}
 	saveErr := o.password.save(ctx, p, o.text, o.user, n.credential)
@@ -284,7 +284,7 @@ func reveal(p *Program, o addOptions, c credential) error {
 	if o.output.value == "json" {
 		text = jsonText(generatedPassword{User: o.user, Password: string(c.password)})
 	}
-	return p.lostPasswords(fmt.Sprintf("the new password of %s was", shown(o.user)), []string{o.user}, p.print(text))
+	return p.lostPasswords(fmt.Sprintf("the new password of %s was", shown(o.user)), []string{o.user}, p.Print(text))
 }
 
 // printUser prints the line that add would add.
@@ -301,9 +301,9 @@ func printUser(ctx context.Context, p *Program, o addOptions) error {
 		return err
 	}
 	if o.output.value == "json" {
-		return p.print(jsonText(generatedPassword{o.user, string(c.password), h.Encoded()}))
+		return p.Print(jsonText(generatedPassword{o.user, string(c.password), h.Encoded()}))
 	}
-	return p.print(fmt.Appendf(nil, "%s:%s\n", o.user, h.Encoded()))
+	return p.Print(fmt.Appendf(nil, "%s:%s\n", o.user, h.Encoded()))
 }
 
 func jsonText(v any) []byte {

@@ -124,6 +124,6 @@ func disabledUsers(f *htpasswd.File) map[string]bool {
 // warnOfDisabled warns if the password of a disabled user was set.
 func (p *Program) warnOfDisabled(e htpasswd.Entry) {
 	if _, disabled := e.Hash.Disabled(); disabled {
-		p.warn("%s stays disabled: %s", shown(e.User), p.userCommand("enable", e.User))
+		p.Warn("%s stays disabled: %s", shown(e.User), p.userCommand("enable", e.User))
 	}
 }

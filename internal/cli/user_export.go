@@ -92,7 +92,7 @@ func userExport(ctx context.Context, p *Program, o exportOptions) error {
 	if len(entries) == 0 {
 		return fail(exitFormat, p.userCommand("add", "NAME"), "cannot export: %s has no users", o.text.Name)
 	}
-	return p.print(exportAs(o, entries))
+	return p.Print(exportAs(o, entries))
 }
 
 func exportAs(o exportOptions, entries []htpasswd.Entry) []byte {

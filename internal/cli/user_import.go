@@ -177,7 +177,7 @@ func userImport(ctx context.Context, p *Program, o importOptions) error {
 		p.done(o.text, "created %s", o.text.Name)
 	}
 	if changed && o.text.Warning != "" && o.dryRun.value == DryRunNone {
-		p.warn("%s", o.text.Warning)
+		p.Warn("%s", o.text.Warning)
 	}
 	return cmp.Or(reportImport(p, o, list, generated, steps), err)
 }
@@ -286,7 +286,7 @@ func reportPasswords(p *Program, o importOptions, list userlist.List, generated 
 	var err error
 	switch {
 	case o.output.value == "json" && o.text.Manifest == "":
-		err = p.print(importJSON(o.text.Name, steps, passwords))
+		err = p.Print(importJSON(o.text.Name, steps, passwords))
 	case o.generate:
 		var list []generatedPassword
 		for _, step := range steps {
@@ -294,7 +294,7 @@ func reportPasswords(p *Program, o importOptions, list userlist.List, generated 
 				list = append(list, generatedPassword{User: step.user, Password: password})
 			}
 		}
-		err = p.print(passwordCSV(list))
+		err = p.Print(passwordCSV(list))
 	}
 	if len(passwords) == 0 {
 		return err
@@ -322,7 +322,7 @@ func reportPlan(p *Program, o importOptions, steps []importStep) error {
 			out = fmt.Appendf(out, "%s %s\n", step.action.mark(), printable(step.user))
 		}
 	}
-	return cmp.Or(p.print(out), o.pending(countImport(steps)))
+	return cmp.Or(p.Print(out), o.pending(countImport(steps)))
 }
 
 func warnOfSkipped(p *Program, steps []importStep) {
@@ -333,7 +333,7 @@ func warnOfSkipped(p *Program, steps []importStep) {
 		}
 	}
 	if len(names) > 0 {
-		p.warn("skipped, since the registry does not accept the listed hash: %s", quotedNames(names))
+		p.Warn("skipped, since the registry does not accept the listed hash: %s", quotedNames(names))
 	}
 }
 

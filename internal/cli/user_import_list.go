@@ -46,7 +46,7 @@ func readList(ctx context.Context, p *Program, o importOptions) (userlist.List, 
 		if o.prune && !o.allowEmpty {
 			return userlist.List{}, Misuse("add --allow-empty if that is intended", "%s lists no users, and --prune would remove every user", name)
 		}
-		p.warn("%s lists no users", name)
+		p.Warn("%s lists no users", name)
 	}
 	return list, nil
 }
@@ -148,7 +148,7 @@ func (s *sizeFlag) Set(text string) error {
 	}
 	n, err := strconv.ParseUint(number, 10, 63-shift)
 	if err != nil {
-		return flagProblem("must be a size in bytes, or a size such as 512MiB")
+		return FlagProblem("must be a size in bytes, or a size such as 512MiB")
 	}
 	*s = sizeFlag(n << shift)
 	return nil

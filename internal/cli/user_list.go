@@ -93,7 +93,7 @@ func userList(ctx context.Context, p *Program, o listOptions) error {
 		return err
 	}
 	if !hasUsers(f) && refused == nil {
-		p.say("%s has no users", o.text.Name)
+		p.Say("%s has no users", o.text.Name)
 	}
 	if refused != nil { // the users were listed all the same
 		return fmt.Errorf("the registry refuses every user: %w", refused)

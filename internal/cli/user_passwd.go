@@ -177,7 +177,7 @@ func revealAll(p *Program, o passwdOptions, credentials []credential) error {
 	if len(list) == 1 {
 		what = fmt.Sprintf("the new password of %s was", shown(list[0].User))
 	}
-	return p.lostPasswords(what, o.users, p.print(text))
+	return p.lostPasswords(what, o.users, p.Print(text))
 }
 
 // unique returns the names in their order, each once.

@@ -71,7 +71,7 @@ func userRemove(ctx context.Context, p *Program, o removeOptions) error {
 		return nil
 	})
 	if o.ifExists && isMissing(err) {
-		p.say("%v", err)
+		p.Say("%v", err)
 		return nil
 	}
 	if !made(err) {
@@ -79,7 +79,7 @@ func userRemove(ctx context.Context, p *Program, o removeOptions) error {
 	}
 	for _, user := range o.users {
 		if absent[user] {
-			p.say("%s is not in %s", shown(user), o.text.Name)
+			p.Say("%s is not in %s", shown(user), o.text.Name)
 		} else {
 			p.done(o.text, "removed %s from %s", shown(user), o.text.Name)
 		}

@@ -90,7 +90,7 @@ is the registry's if it was asked, else the file's.
 		}
 		if o.format.value == "json" && report.Reason != "" {
 			report.User, report.File = nameInReport(v.user), t.Name
-			if err := p.print(jsonText(report)); err != nil {
+			if err := p.Print(jsonText(report)); err != nil {
 				return err
 			}
 		}
@@ -167,7 +167,7 @@ func (v userVerify) askFile(ctx context.Context) (verifyReport, error) {
 		found = v.compare(ctx, entry, password)
 	}
 	if found.err == nil {
-		v.program.say("the password of %s is correct", shown(v.user))
+		v.program.Say("the password of %s is correct", shown(v.user))
 	}
 	return verifyReport{Accepted: found.err == nil, Reason: found.reason, FileReason: found.reason}, found.err
 }

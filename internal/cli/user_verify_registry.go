@@ -119,7 +119,7 @@ func (v userVerify) askRegistry(ctx context.Context, q *registryQuestion) (repor
 	}
 	switch r.Outcome {
 	case registry.Accepted:
-		v.program.say("%s lets %s %s%s", r.URL, shown(v.user), q.what(), v.beside(found))
+		v.program.Say("%s lets %s %s%s", r.URL, shown(v.user), q.what(), v.beside(found))
 		return report, nil
 	case registry.Refused:
 		return report, fail(exitMismatch, v.refusedHint(found), "%s refuses %s%s", server(r), shown(v.user), v.beside(found))
@@ -159,7 +159,7 @@ func (q *registryQuestion) again(v userVerify, flag, value string) string {
 // It may take some time until the registry sees an edit.
 func (v userVerify) askAgain(ctx context.Context, q *registryQuestion, password []byte) (result registry.Result, err error) {
 	const pause = time.Second
-	v.program.say("waiting up to %s for %s to let %s in", q.wait, q.client.Address, shown(v.user))
+	v.program.Say("waiting up to %s for %s to let %s in", q.wait, q.client.Address, shown(v.user))
 	for end := time.Now().Add(q.wait); ; {
 		select {
 		case <-time.After(min(pause, time.Until(end))):
@@ -235,7 +235,7 @@ func (v userVerify) warnOfDocker(r registry.Result) {
 			next = ": " + v.program.userCommand("passwd", v.user)
 		}
 	}
-	v.program.warn("docker login %s, and %s%s", strings.Join(does, ", "), meets, next)
+	v.program.Warn("docker login %s, and %s%s", strings.Join(does, ", "), meets, next)
 }
 
 // server names the server that a message is about.

@@ -17,7 +17,7 @@ func newVersion(p *Program) *cobra.Command {
 		Args:              noOperands,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(*cobra.Command, []string) error {
-			return p.print([]byte(p.Name + " version " + version() + "\n"))
+			return p.Print([]byte(p.Name + " version " + version() + "\n"))
 		},
 	}
 }
