@@ -37,17 +37,12 @@ type snapshot struct {
 	users   *users // of the last good text; nil if there was none
 	err     error  // why they are not those of the file
 
-	seen    fs.FileInfo // the file at that check; nil if it was missing
-	read    fs.FileInfo // the file that was read, good or malformed; nil if it must be read again
-	settled bool        // it was older than settleTime when it was read
+	seen   fs.FileInfo // the file at that check; nil if it was missing
+	read   fs.FileInfo // the file that was read, good or malformed; nil if it must be read again
+	readAt time.Time
 }
 
 const (
-	// settleTime is the age at which a file that was read while it was new is read
-	// once more: two changes within one tick of the clock of a file system leave the
-	// same time. FAT has the coarsest clock, of 2 seconds.
-	settleTime = 2 * time.Second
-
 	// quietPeriod is how long a file that is written in place must not change before
 	// it is read. Its writer empties it first; on ext4 the new size can be seen up to
 	// 4 ms before the new time.
@@ -121,8 +116,7 @@ func (a *Authenticator) check(ctx context.Context, last *snapshot) (*snapshot, e
 	next := *last
 	next.checked = time.Now()
 	file, err := os.Stat(a.Path)
-	if err == nil && last.read != nil && atomicfile.SameState(last.read, file) &&
-		(last.settled || next.checked.Sub(file.ModTime()) < settleTime) {
+	if err == nil && atomicfile.IsCurrent(last.read, last.readAt, file) {
 		return &next, nil
 	}
 	if err == nil && last.seen != nil && os.SameFile(last.seen, file) &&
@@ -132,7 +126,7 @@ func (a *Authenticator) check(ctx context.Context, last *snapshot) (*snapshot, e
 			return nil, context.Cause(ctx)
 		}
 	}
-	next.seen, next.read, next.err = file, nil, err
+	next.seen, next.read, next.readAt, next.err = file, nil, next.checked, err
 	switch {
 	case err != nil:
 	case file.Size() > orDefault(a.MaxBytes, defaultMaxBytes):
@@ -140,7 +134,6 @@ func (a *Authenticator) check(ctx context.Context, last *snapshot) (*snapshot, e
 	default:
 		a.readFile(&next)
 	}
-	next.settled = next.read != nil && next.checked.Sub(next.read.ModTime()) >= settleTime
 	return &next, nil
 }
 

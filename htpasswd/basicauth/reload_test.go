@@ -317,6 +317,7 @@ func TestFreshFileIsReadTwice(t *testing.T) {
 	a := &Authenticator{Path: path}
 	a.ready()
 	last := &snapshot{}
+	var readAge time.Duration
 	// reads checks the file when it has this age, and reports whether it was read.
 	reads := func(age time.Duration) bool {
 		t.Helper()
@@ -327,18 +328,22 @@ func TestFreshFileIsReadTwice(t *testing.T) {
 			var err error
 			before.read, err = os.Stat(path)
 			require.NoError(t, err)
-			before.seen = before.read
+			before.seen, before.readAt = before.read, stamp.Add(readAge)
 		}
 		var err error
 		last, err = a.check(t.Context(), &before)
 		require.NoError(t, err)
 		require.NoError(t, last.err)
-		return last.read != before.read
+		isRead := last.read != before.read
+		if isRead {
+			readAge = age
+		}
+		return isRead
 	}
 	require.True(t, reads(0), "at first")
-	require.False(t, reads(settleTime/2), "too early to tell more")
-	require.True(t, reads(settleTime+time.Second))
-	require.False(t, reads(settleTime+2*time.Second), "once")
+	require.False(t, reads(time.Second), "too early to tell more")
+	require.True(t, reads(3*time.Second))
+	require.False(t, reads(4*time.Second), "once")
 
 	last = &snapshot{}
 	require.True(t, reads(time.Hour))

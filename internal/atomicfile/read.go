@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // Read returns what the file at path holds, be it a regular file or not. It
@@ -80,6 +81,17 @@ func readToWatch(path string) (*snapshot, error) {
 func SameState(read, now fs.FileInfo) bool {
 	return read != nil && now != nil && os.SameFile(read, now) && read.Size() == now.Size() &&
 		read.ModTime().Equal(now.ModTime()) && sameChangeTime(read, now)
+}
+
+// clockTick is the coarsest that the clock of a file system has, which is that of FAT:
+// two changes within one tick leave the same time.
+const clockTick = 2 * time.Second
+
+// IsCurrent reports whether a text that was read from the file at readAt is still its
+// text, as [SameState] tells. A file that was changed less than a tick of its clock before
+// it was read has to be read once more, when its time can tell.
+func IsCurrent(read fs.FileInfo, readAt time.Time, now fs.FileInfo) bool {
+	return SameState(read, now) && (readAt.Sub(now.ModTime()) >= clockTick || time.Since(now.ModTime()) < clockTick)
 }
 
 // A snapshot is what a file held when it was read.

@@ -27,11 +27,6 @@ type Rights struct {
 	found  bool // the file was there once
 }
 
-// settle is the age at which a file that was read while it was new is read once more: two
-// changes within one tick of the clock of a file system leave the same time. FAT has the
-// coarsest clock, of 2 seconds.
-const settle = 2 * time.Second
-
 // OpenRights reads the access file. As long as there is none, everyone who has logged in
 // may do everything. onChange is called with nil when a changed file is in use, and with
 // the error, once, when a changed file cannot be used.
@@ -46,10 +41,8 @@ func OpenRights(path string, onChange func(error)) (*Rights, error) {
 func (r *Rights) Now() *access.Rights {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if now, err := os.Stat(r.path); err == nil && r.file != nil && atomicfile.SameState(r.file, now) {
-		if age := r.readAt.Sub(now.ModTime()); age < 0 || age > settle || time.Since(now.ModTime()) < settle {
-			return r.rights
-		}
+	if now, err := os.Stat(r.path); err == nil && atomicfile.IsCurrent(r.file, r.readAt, now) {
+		return r.rights
 	}
 	last := r.err
 	changed := r.read()
@@ -70,7 +63,7 @@ func (r *Rights) read() bool {
 		}
 		return false
 	}
-	same := r.file != nil && atomicfile.SameState(r.file, file)
+	same := atomicfile.SameState(r.file, file)
 	r.file, r.found = file, true
 	parsed, err := access.Parse(text)
 	if err != nil {
