@@ -67,7 +67,6 @@ type newPassword struct {
 
 	openLogin func(OpenOptions) (Login, error)
 	login     Login // nil: none
-	saved     bool  // in the login
 }
 
 func (s *newPassword) register(cmd *cobra.Command, p *Program) {
@@ -231,17 +230,16 @@ func (s *newPassword) encode(ctx context.Context, p *Program, c credential, cost
 }
 
 // save saves the login of a user whose password was set, if a flag asks for it.
-func (s *newPassword) save(ctx context.Context, p *Program, t Text, user string, c credential) error {
+func (s *newPassword) save(ctx context.Context, p *Program, t Text, user string, c credential) (saved bool, err error) {
 	if s.login == nil {
-		return nil
+		return false, nil
 	}
 	if err := s.login.Save(ctx, user, c.password); err != nil {
-		return fmt.Errorf("the password of %s was set, but its login was not saved: %w", shown(user), err)
+		return false, fmt.Errorf("the password of %s was set, but its login was not saved: %w", shown(user), err)
 	}
-	s.saved = true
 	clear(c.password)
 	p.done(t, "saved the login of %s in %s", shown(user), s.login)
-	return nil
+	return true, nil
 }
 
 // A cost below weakCost or above slowCost is warned of.

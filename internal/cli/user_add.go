@@ -167,7 +167,10 @@ func userAdd(ctx context.Context, p *Program, o addOptions) error {
 			p.Warn("%s", o.text.Warning)
 		}
 	}
-	saveErr := o.password.save(ctx, p, o.text, o.user, n.credential)
+	saved, saveErr := o.password.save(ctx, p, o.text, o.user, n.credential)
+	if saved {
+		return err
+	}
 	return cmp.Or(saveErr, reveal(p, o, n.credential), err)
 }
 
@@ -277,7 +280,7 @@ func isCurrent(ctx context.Context, c credential, h htpasswd.Hash, cost int) (bo
 
 // reveal prints a generated password, after it has been set.
 func reveal(p *Program, o addOptions, c credential) error {
-	if !o.password.generate || o.password.saved || o.text.DryRun != DryRunNone {
+	if !o.password.generate || o.text.DryRun != DryRunNone {
 		return nil
 	}
 	text := fmt.Appendf(nil, "%s\n", c.password)

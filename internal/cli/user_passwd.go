@@ -125,11 +125,15 @@ func userPasswd(ctx context.Context, p *Program, o passwdOptions) error {
 		}
 		return err
 	}
+	var saved bool
 	var saveErr error
 	for i, user := range o.users {
 		p.done(o.text, "set the password of %s in %s", shown(user), o.text.Name)
 		p.warnOfDisabled(entries[i])
-		saveErr = o.password.save(ctx, p, o.text, user, credentials[i])
+		saved, saveErr = o.password.save(ctx, p, o.text, user, credentials[i])
+	}
+	if saved {
+		return err
 	}
 	return cmp.Or(saveErr, revealAll(p, o, credentials), err)
 }
@@ -155,7 +159,7 @@ func hashPasswordsOf(ctx context.Context, p *Program, o passwdOptions, entries [
 
 // revealAll prints generated passwords, after they have been set.
 func revealAll(p *Program, o passwdOptions, credentials []credential) error {
-	if !o.password.generate || o.password.saved || o.text.DryRun != DryRunNone {
+	if !o.password.generate || o.text.DryRun != DryRunNone {
 		return nil
 	}
 	list := make([]generatedPassword, len(o.users))
