@@ -114,7 +114,7 @@ func Parse(text string, o Options) (List, error) {
 		}
 	}
 	room := min(strings.Count(text, "\n"), len(text)/64) // enough for a list of hashes
-	p := parser{options: o, list: List{make([]User, 0, room)}}
+	p := parser{options: o, list: List{make([]User, 0, room)}, bad: make(map[int]error)}
 	switch o.Format {
 	case CSV:
 		p.csv(text)
@@ -123,7 +123,7 @@ func Parse(text string, o Options) (List, error) {
 	default:
 		p.lines(text)
 	}
-	p.refuseRepeated()
+	p.refuseUsers()
 	slices.SortStableFunc(p.problems, func(a, b Problem) int { return cmp.Compare(a.entry, b.entry) })
 	if len(p.problems) > 0 {
 		return List{}, &Error{p.problems}
@@ -158,6 +158,7 @@ type parser struct {
 	options  Options
 	list     List
 	problems []Problem
+	bad      map[int]error // the problem of a user in the list, by the index
 
 	entries   int // read so far
 	hasHashes bool
@@ -193,13 +194,19 @@ func shown(name string) string {
 	return crypt.Quote(name)
 }
 
+// errNoPassword is the problem of an entry whose name may be a password.
+var errNoPassword = invalid("no password; --generate creates one for a new user")
+
 // add adds a user with a password, a hash, or neither. Nil means that the list has none.
 func (p *parser) add(line int, name string, password, hash *string) {
 	p.entries++
 	u := User{Line: line, Name: name, entry: p.entries}
 	err := checkName(name)
+	if err != nil {
+		p.refuse(u, err)
+		return
+	}
 	switch {
-	case err != nil:
 	case password != nil && hash != nil:
 		err = invalid("both a password and a hash")
 	case hash != nil:
@@ -207,33 +214,36 @@ func (p *parser) add(line int, name string, password, hash *string) {
 	case password != nil:
 		err = p.setPassword(&u, *password)
 	case !p.options.Generate:
-		// The name is not shown, because it may be a password.
-		u.Name, err = "", invalid("no password; --generate creates one for a new user")
+		err = errNoPassword
 	}
 	if err != nil {
-		p.refuse(u, err)
-		return
+		p.bad[len(p.list.Users)] = err
 	}
 	p.list.Users = append(p.list.Users, u)
 }
 
-// refuseRepeated refuses users who are listed twice.
-func (p *parser) refuseRepeated() {
+// refuseUsers refuses users who are listed twice, and those whose entry is bad otherwise.
+func (p *parser) refuseUsers() {
 	names := make([]string, len(p.list.Users))
 	for i, u := range p.list.Users {
 		names[i] = u.Name
 	}
 	repeated := record.Repeated(names)
-	lines := make(map[string]int)
-	for _, u := range p.list.Users {
-		if !repeated[u.Name] {
-			continue
-		}
-		if first, ok := lines[u.Name]; ok {
+	lines := make(map[string]int) // of the first entry that is not bad
+	for i, u := range p.list.Users {
+		first, isListed := lines[u.Name]
+		bad, isBad := p.bad[i]
+		switch {
+		case isListed:
 			p.refuse(u, fmt.Errorf("%w in the list: also on line %d", htpasswd.ErrUserExists, first))
-			continue
+		case isBad:
+			if errors.Is(bad, errNoPassword) {
+				u.Name = ""
+			}
+			p.refuse(u, bad)
+		case repeated[u.Name]:
+			lines[u.Name] = u.Line
 		}
-		lines[u.Name] = u.Line
 	}
 }
 

@@ -218,6 +218,15 @@ func TestProblemsInTheirOrder(t *testing.T) {
 	for i, kind := range []error{ErrInvalidEntry, htpasswd.ErrUserExists, htpasswd.ErrInvalidPassword, htpasswd.ErrInvalidUser} {
 		assert.ErrorIs(t, problems[i].Err, kind)
 	}
+
+	// Who is listed twice is named, also if the second entry is bad in another way; the
+	// first does not count if it is bad itself.
+	_, err = Parse("a:d0cker99\na\nb\nb:d0cker99\n", Options{Format: Lines})
+	assert.Equal(t, []Problem{
+		{Line: 2, User: `"a"`, Err: problemsOf(t, err)[0].Err, entry: 2},
+		{Line: 3, Err: errNoPassword, entry: 3},
+	}, problemsOf(t, err))
+	assert.ErrorIs(t, err, htpasswd.ErrUserExists)
 }
 
 // The first line is the header or a user: neither may be lost.
