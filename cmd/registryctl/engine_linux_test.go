@@ -142,15 +142,7 @@ func (e *engine) registryctlImage() string {
 	require.NoError(e.t, err)
 	write(".ci/image", string(script))
 	for _, platform := range []string{"amd64_v1", "arm64_v8.0"} {
-		program := write("dist/registryctl_linux_"+platform+"/registryctl", "")
-		if platform == "amd64_v1" {
-			build := exec.Command("go", "build", "-buildvcs=false", "-o", program, ".")
-			build.Env = append(os.Environ(), "CGO_ENABLED=0")
-			out, err := build.CombinedOutput()
-			require.NoError(e.t, err, "%s", out)
-		} else {
-			copyFile(e.t, filepath.Join(root, "dist/registryctl_linux_amd64_v1/registryctl"), program)
-		}
+		copyFile(e.t, testserver.Build(e.t), write("dist/registryctl_linux_"+platform+"/registryctl", ""))
 	}
 	e.ok("git", "-C", root, "init", "-q")
 	e.ok("git", "-C", root, "-c", "user.name=test", "-c", "user.email=test@example.com", "commit", "-q", "--allow-empty", "-m", "test")

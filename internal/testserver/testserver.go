@@ -75,6 +75,7 @@ var build = sync.OnceValues(func() (path string, err error) {
 	// Without VCS information, which fails in a checkout that belongs to
 	// somebody else.
 	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", path, "github.com/registryctl/registryctl/cmd/registryctl")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as a release is built, and for an image from scratch
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
 	}
