@@ -184,7 +184,7 @@ func FuzzParse(f *testing.F) {
 		}
 
 		removed := parse(t, text)
-		removed.RemoveUser(user)
+		removed.RemoveUsers([]string{user})
 		assert.Empty(t, parse(t, removed.String()).Mentions(user))
 		assert.Equal(t, mentioned, removed.Changed())
 	})

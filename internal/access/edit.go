@@ -76,13 +76,18 @@ func (f *File) Revoke(s Subject, a Action, patterns ...string) error {
 	return nil
 }
 
-// RemoveUser removes the grants to the user, and the user from the groups.
-func (f *File) RemoveUser(name string) {
+// RemoveUsers removes the grants to the users, and the users from the groups.
+func (f *File) RemoveUsers(names []string) {
+	removed := make(map[string]bool)
+	for _, name := range names {
+		removed[name] = true
+	}
 	f.edit(func(l line) (line, bool) {
 		if l.isGroup() {
-			l = l.without(func(member string) bool { return member == name })
+			return l.without(func(member string) bool { return removed[member] }), true
 		}
-		return l, l.subject != User(name)
+		name, isUser := l.subject.UserName()
+		return l, !isUser || !removed[name]
 	})
 }
 
@@ -103,14 +108,21 @@ func (f *File) RenameUser(from, to string) {
 }
 
 // without returns the line without the arguments for which remove returns true, and
-// without the whitespace before each.
+// without the whitespace before each. The places of its words are those of l; edit parses
+// it anew.
 func (l line) without(remove func(value string) bool) line {
-	for i := len(l.words) - 1; i >= 2; i-- {
-		if w := l.words[i]; remove(w.value) {
-			l.text = l.text[:l.words[i-1].end] + l.text[w.end:]
-			l.words = slices.Delete(slices.Clone(l.words), i, i+1)
+	var text strings.Builder
+	start := 0 // of what is not yet copied
+	words := slices.Clip(l.words[:min(2, len(l.words))])
+	for i, w := range l.args() {
+		if !remove(w.value) {
+			words = append(words, w)
+			continue
 		}
+		text.WriteString(l.text[start:l.words[i+1].end])
+		start = w.end
 	}
+	l.text, l.words = text.String()+l.text[start:], words
 	return l
 }
 

@@ -2,6 +2,7 @@ package access
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -78,11 +79,11 @@ func TestRemoveAndRenameUser(t *testing.T) {
 	f := parse(t, text)
 	f.RenameUser("elton", "el ton")
 	assert.Equal(t, "\uFEFF@dev = \"el ton\"  francis \"el ton\" # elton\r\n\"el ton\" pull a\r\n\"el ton\" push elton\r\n# elton\r\n@elton = x\r\nfrancis pull b", f.String())
-	f.RemoveUser("el ton")
+	f.RemoveUsers([]string{"el ton"})
 	assert.Equal(t, "\uFEFF@dev =  francis # elton\r\n# elton\r\n@elton = x\r\nfrancis pull b", f.String())
-	f.RemoveUser("nobody")
+	f.RemoveUsers([]string{"nobody"})
 	f.RenameUser("nobody", "x")
-	f.RemoveUser("francis")
+	f.RemoveUsers([]string{"francis"})
 	assert.Equal(t, "\uFEFF@dev = # elton\r\n# elton\r\n@elton = x\r\n", f.String())
 }
 
@@ -123,4 +124,22 @@ func FuzzGrantAndRevoke(f *testing.F) {
 			assert.True(t, errors.Is(granted.Revoke(subject, Action(action), patterns...), ErrNoGrant))
 		}
 	})
+}
+
+func BenchmarkRemoveUsers(b *testing.B) {
+	var members strings.Builder
+	var names []string
+	for i := range 10_000 {
+		name := fmt.Sprintf("user%d", i)
+		members.WriteString(" " + name)
+		if i%5 == 0 {
+			names = append(names, name)
+		}
+	}
+	for b.Loop() {
+		f, err := Parse("@dev =" + members.String() + "\n")
+		require.NoError(b, err)
+		f.RemoveUsers(names)
+		require.Empty(b, f.Mentions("user0"))
+	}
 }

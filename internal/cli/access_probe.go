@@ -47,7 +47,7 @@ func accessTest(ctx context.Context, p *Program, o grantOptions) error {
 		if !ok {
 			return p.cannot("test", user, o.rights.users, htpasswd.ErrUserNotFound)
 		}
-		if _, disabled := e.Hash.Disabled(); disabled {
+		if isDisabled(e) {
 			p.Warn("%s is disabled and gets no token: %s", shown(user), p.userCommand("enable", user))
 		}
 	}

@@ -38,7 +38,7 @@ func (g grantsFlags) open(p *Program, users Text) (*rightsFile, error) {
 
 // follow edits the grants of users who were removed or renamed, or, without --grants,
 // warns of the grants that remain.
-func (g grantsFlags) follow(ctx context.Context, r *rightsFile, users []string, done string, edit func(f *access.File, user string)) error {
+func (g grantsFlags) follow(ctx context.Context, r *rightsFile, users []string, done string, edit func(*access.File)) error {
 	if r == nil {
 		return nil
 	}
@@ -61,18 +61,13 @@ func (g grantsFlags) follow(ctx context.Context, r *rightsFile, users []string, 
 	if !g.along {
 		return nil
 	}
-	editAll := func(f *access.File) error {
-		for _, user := range users {
-			edit(f, user)
-		}
-		return nil
-	}
-	changed := false
+	edit(f)
+	changed := f.Changed()
 	if r.users.DryRun == DryRunNone {
-		changed, err = r.update(ctx, false, editAll)
-	} else {
-		_ = editAll(f)
-		changed = f.Changed()
+		changed, err = r.update(ctx, false, func(f *access.File) error {
+			edit(f)
+			return nil
+		})
 	}
 	if !made(err) {
 		return fmt.Errorf("cannot change the grants: %w", err)
@@ -107,8 +102,9 @@ func findingsOfGrants(p *Program, flag pathFlag, t Text, users *htpasswd.File) [
 	if err != nil {
 		return append(findings, grantFinding{Severity: "error", File: r.Path, Message: err.Error()})
 	}
+	entries := lastEntries(users)
 	exists := func(user string) bool {
-		_, ok := users.Lookup(user)
+		_, ok := entries[user]
 		return ok
 	}
 	for _, problem := range f.Problems(exists) {
@@ -122,9 +118,9 @@ func findingsOfGrants(p *Program, flag pathFlag, t Text, users *htpasswd.File) [
 
 // usersWithoutRights returns the users, but for the disabled ones, who may do nothing.
 func usersWithoutRights(users *htpasswd.File, rights *access.Rights) (names []string) {
-	disabled := disabledUsers(users)
+	entries := lastEntries(users)
 	for user := range users.Users() {
-		if !rights.Any(user) && !disabled[user] {
+		if !rights.Any(user) && !isDisabled(entries[user]) {
 			names = append(names, user)
 		}
 	}

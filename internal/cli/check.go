@@ -170,7 +170,7 @@ func check(ctx context.Context, p *Program, o checkOptions) error {
 		report.Findings = append(report.Findings, findings...)
 	}
 	report.Grants = findingsOfGrants(p, o.access, o.text, f)
-	report.disabled = len(disabledUsers(f))
+	report.disabled = countDisabled(f)
 	if err := o.write(p, report); err != nil {
 		return err
 	}
@@ -180,6 +180,19 @@ func check(ctx context.Context, p *Program, o checkOptions) error {
 		}
 	}
 	return cmp.Or(editErr, verdictOf(p, o, report))
+}
+
+// countDisabled returns how many users are disabled by their last line.
+func countDisabled(f *htpasswd.File) int {
+	disabled := make(map[string]bool)
+	for e := range f.All() {
+		if isDisabled(e) {
+			disabled[e.User] = true
+		} else {
+			delete(disabled, e.User)
+		}
+	}
+	return len(disabled)
 }
 
 // An unfixable is the reason why --fix leaves a file as it is. What is wrong with

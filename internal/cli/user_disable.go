@@ -108,22 +108,14 @@ func hashOf(e htpasswd.Entry) htpasswd.Hash {
 	return e.Hash
 }
 
-// disabledUsers returns the users who are disabled by their last line.
-func disabledUsers(f *htpasswd.File) map[string]bool {
-	disabled := make(map[string]bool)
-	for e := range f.All() {
-		if _, is := e.Hash.Disabled(); is {
-			disabled[e.User] = true
-		} else {
-			delete(disabled, e.User)
-		}
-	}
+func isDisabled(e htpasswd.Entry) bool {
+	_, disabled := e.Hash.Disabled()
 	return disabled
 }
 
 // warnOfDisabled warns if the password of a disabled user was set.
 func (p *Program) warnOfDisabled(e htpasswd.Entry) {
-	if _, disabled := e.Hash.Disabled(); disabled {
+	if isDisabled(e) {
 		p.Warn("%s stays disabled: %s", shown(e.User), p.userCommand("enable", e.User))
 	}
 }

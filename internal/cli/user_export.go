@@ -74,8 +74,9 @@ func userExport(ctx context.Context, p *Program, o exportOptions) error {
 		o.users = slices.Collect(f.Users())
 	}
 	var entries []htpasswd.Entry
+	last := lastEntries(f)
 	for _, user := range o.users {
-		e, ok := f.Lookup(user)
+		e, ok := last[user]
 		switch {
 		case !ok:
 			return p.cannot("export", user, o.text, htpasswd.ErrUserNotFound)
@@ -100,7 +101,7 @@ func exportAs(o exportOptions, entries []htpasswd.Entry) []byte {
 	hashes := make([]string, len(entries))
 	for i, e := range entries {
 		hashes[i] = hashOf(e).Encoded()
-		if _, disabled := e.Hash.Disabled(); disabled {
+		if isDisabled(e) {
 			hashes[i] = record.DisabledMark + hashes[i]
 		}
 		lines[i] = e.User + ":" + hashes[i]

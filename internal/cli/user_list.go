@@ -65,11 +65,14 @@ func userList(ctx context.Context, p *Program, o listOptions) error {
 		return fmt.Errorf("cannot list the users: %w", refused)
 	}
 	wanted := make(map[string]bool)
-	for _, user := range o.users {
-		if _, ok := f.Lookup(user); !ok {
-			return p.cannotList(user, o.text)
+	if len(o.users) > 0 {
+		entries := lastEntries(f)
+		for _, user := range o.users {
+			if _, ok := entries[user]; !ok {
+				return p.cannotList(user, o.text)
+			}
+			wanted[user] = true
 		}
-		wanted[user] = true
 	}
 	isWanted := func(user string) bool { return len(wanted) == 0 || wanted[user] }
 	show := printable
@@ -101,6 +104,15 @@ func userList(ctx context.Context, p *Program, o listOptions) error {
 	return nil
 }
 
+// lastEntries returns the last entry of each user, which the registry goes by.
+func lastEntries(f *htpasswd.File) map[string]htpasswd.Entry {
+	entries := make(map[string]htpasswd.Entry)
+	for e := range f.All() {
+		entries[e.User] = e
+	}
+	return entries
+}
+
 func hasUsers(f *htpasswd.File) bool {
 	for range f.All() {
 		return true
@@ -128,13 +140,10 @@ type row struct {
 }
 
 func rows(f *htpasswd.File) []row {
-	last := make(map[string]int) // the line that counts of each user
-	for e := range f.All() {
-		last[e.User] = e.Line
-	}
+	last := lastEntries(f)
 	list := []row{} // not nil: an array in JSON also when it is empty
 	for e := range f.All() {
-		r := row{User: e.User, Scheme: string(hashOf(e).Scheme()), Line: e.Line, Problem: problem(e, last[e.User])}
+		r := row{User: e.User, Scheme: string(hashOf(e).Scheme()), Line: e.Line, Problem: problem(e, last[e.User].Line)}
 		if cost, ok := hashOf(e).Cost(); ok {
 			r.Cost = &cost
 		}

@@ -89,8 +89,9 @@ func userPasswd(ctx context.Context, p *Program, o passwdOptions) error {
 		o.users = slices.Collect(f.Users())
 	}
 	entries := make([]htpasswd.Entry, len(o.users))
+	last := lastEntries(f)
 	for i, user := range o.users {
-		entry, ok := f.Lookup(user)
+		entry, ok := last[user]
 		if !ok {
 			return p.cannot(action, user, o.text, htpasswd.ErrUserNotFound)
 		}
@@ -111,8 +112,9 @@ func userPasswd(ctx context.Context, p *Program, o passwdOptions) error {
 	}
 	failed := cmp.Or(o.users...) // the first
 	_, err = o.text.Update(ctx, func(f *htpasswd.File) error {
+		now := lastEntries(f)
 		for _, failed = range o.users {
-			if _, ok := f.Lookup(failed); !ok {
+			if _, ok := now[failed]; !ok {
 				return htpasswd.ErrUserNotFound // removed meanwhile
 			}
 		}

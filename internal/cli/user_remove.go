@@ -84,5 +84,5 @@ func userRemove(ctx context.Context, p *Program, o removeOptions) error {
 			p.done(o.text, "removed %s from %s", shown(user), o.text.Name)
 		}
 	}
-	return cmp.Or(o.grants.follow(ctx, o.rights, o.users, "removed the grants", (*access.File).RemoveUser), err)
+	return cmp.Or(o.grants.follow(ctx, o.rights, o.users, "removed the grants", func(f *access.File) { f.RemoveUsers(o.users) }), err)
 }

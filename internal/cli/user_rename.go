@@ -57,5 +57,5 @@ func userRename(ctx context.Context, p *Program, o renameOptions) error {
 		return p.cannot("rename", o.from, o.text, err)
 	}
 	p.done(o.text, "renamed %s to %s in %s", shown(o.from), shown(o.to), o.text.Name)
-	return cmp.Or(o.grants.follow(ctx, o.rights, []string{o.from}, "renamed the user", func(f *access.File, from string) { f.RenameUser(from, o.to) }), err)
+	return cmp.Or(o.grants.follow(ctx, o.rights, []string{o.from}, "renamed the user", func(f *access.File) { f.RenameUser(o.from, o.to) }), err)
 }

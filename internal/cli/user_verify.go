@@ -213,7 +213,6 @@ func (v userVerify) readPassword(ctx context.Context) ([]byte, error) {
 func (v userVerify) compare(ctx context.Context, entry htpasswd.Entry, password []byte) verdict {
 	hash := hashOf(entry)
 	scheme := hash.Scheme()
-	_, disabled := entry.Hash.Disabled()
 	blankHint := v.source.blankHint(password)
 	err := interruptible(ctx, func() error {
 		defer clear(password)
@@ -226,7 +225,7 @@ func (v userVerify) compare(ctx context.Context, entry htpasswd.Entry, password 
 		return verdict{err: ctx.Err()}
 	case err != nil:
 		return verdict{unknownHash, fail(exitFormat, v.program.userCommand("passwd", v.user), "cannot verify %s, whose hash is %s: %w", shown(v.user), scheme, err)}
-	case disabled:
+	case isDisabled(entry):
 		return verdict{disabledUser, fail(exitFormat, v.program.userCommand("enable", v.user), "the password of %s is correct, but the user is disabled", shown(v.user))}
 	case scheme != htpasswd.Bcrypt:
 		return verdict{notBcrypt, fail(exitFormat, v.program.userCommand("passwd", v.user),
