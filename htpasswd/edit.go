@@ -23,7 +23,7 @@ func (f *File) Add(user string, h Hash) error {
 	if len(f.linesOf(user)) > 0 {
 		return ErrUserExists
 	}
-	f.append(user + ":" + text + f.lineEnding())
+	f.append(newUser{user, text})
 	return nil
 }
 
@@ -41,7 +41,7 @@ func (f *File) Set(user string, h Hash) error {
 		if err := ValidateUser(user); err != nil {
 			return err
 		}
-		f.append(user + ":" + text + f.lineEnding())
+		f.append(newUser{user, text})
 		return nil
 	}
 	with := make([]string, len(lines))
@@ -162,11 +162,7 @@ func (f *File) Apply(changes []Change) error {
 	var lines []line
 	var changeOf []int                // for each line
 	last := make([]int, len(changes)) // 1 + the index in lines of the user's last one
-	for l := range f.lines() {
-		r, kind := record.Parse(l.text)
-		if kind != record.Entry {
-			continue
-		}
+	for l, r := range f.entries() {
 		if i, ok := index[r.User]; ok {
 			lines, changeOf = append(lines, l), append(changeOf, i)
 			last[i] = len(lines)
@@ -174,7 +170,7 @@ func (f *File) Apply(changes []Change) error {
 	}
 
 	with := make([]string, len(lines))
-	added := make([]string, len(changes)) // the hashes of new users
+	added := make([]newUser, 0, len(changes))
 	for i, c := range changes {
 		if c.Remove {
 			if last[i] == 0 {
@@ -188,24 +184,14 @@ func (f *File) Apply(changes []Change) error {
 		case last[i] > 0:
 			with[last[i]-1], err = withHash(lines[last[i]-1].text, text)
 		default:
-			added[i], err = text, ValidateUser(c.User)
+			added, err = append(added, newUser{c.User, text}), ValidateUser(c.User)
 		}
 		if err != nil {
 			return fmt.Errorf("user %q: %w", c.User, err)
 		}
 	}
 	f.replace(lines, with)
-	ending := f.lineEnding()
-	var text strings.Builder
-	text.Grow(len(changes) * 100) // enough for most
-	for i, hash := range added {
-		if hash != "" {
-			for _, part := range []string{changes[i].User, ":", hash, ending} {
-				text.WriteString(part)
-			}
-		}
-	}
-	f.append(text.String())
+	f.append(added...)
 	return nil
 }
 
@@ -227,7 +213,7 @@ func (f *File) Reset(text string) error {
 }
 
 func (f *File) hasUsers() bool {
-	for range f.names() {
+	for range f.entries() {
 		return true
 	}
 	return false
@@ -270,16 +256,27 @@ func (f *File) replace(lines []line, with []string) {
 	f.pieces, f.edited = pieces, true
 }
 
-// append adds lines at the end. If the last line before has no line ending, it gets one.
-func (f *File) append(lines string) {
-	if lines == "" {
+type newUser struct{ name, hash string }
+
+// append adds lines at the end, with the line ending that the text has. If its last line
+// has none, it gets one.
+func (f *File) append(added ...newUser) {
+	if len(added) == 0 {
 		return
 	}
-	f.endLastLine(f.lineEnding())
-	f.pieces, f.edited = append(f.pieces, lines), true
+	ending := f.lineEnding()
+	f.endLastLine(ending)
+	var lines strings.Builder
+	lines.Grow(len(added) * 100) // enough for most
+	for _, u := range added {
+		for _, part := range []string{u.name, ":", u.hash, ending} {
+			lines.WriteString(part)
+		}
+	}
+	f.pieces, f.edited = append(f.pieces, lines.String()), true
 }
 
-// lineEnding returns that of the last line which has one: new lines get the same.
+// lineEnding returns that of the last line which has one.
 func (f *File) lineEnding() string {
 	for i := len(f.pieces) - 1; i >= 0; i-- {
 		if strings.Contains(f.pieces[i], "\n") {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -91,7 +90,10 @@ func (f *File) Users() iter.Seq[string] {
 		for _, piece := range f.pieces {
 			n += strings.Count(piece, "\n")
 		}
-		names := slices.AppendSeq(make([]string, 0, n+1), f.names())
+		names := make([]string, 0, n+1)
+		for _, r := range f.entries() {
+			names = append(names, r.User)
+		}
 		repeated := record.Repeated(names)
 		seen := make(map[string]bool, len(repeated))
 		for _, user := range names {
@@ -102,17 +104,6 @@ func (f *File) Users() iter.Seq[string] {
 				seen[user] = true
 			}
 			if !yield(user) {
-				return
-			}
-		}
-	}
-}
-
-// names yields the user of each entry.
-func (f *File) names() iter.Seq[string] {
-	return func(yield func(string) bool) {
-		for l := range f.lines() {
-			if r, kind := record.Parse(l.text); kind == record.Entry && !yield(r.User) {
 				return
 			}
 		}
@@ -205,6 +196,17 @@ func (f *File) lines() iter.Seq[line] {
 					return
 				}
 				start += len(text)
+			}
+		}
+	}
+}
+
+// entries yields the lines that name a user.
+func (f *File) entries() iter.Seq2[line, record.Record] {
+	return func(yield func(line, record.Record) bool) {
+		for l := range f.lines() {
+			if r, kind := record.Parse(l.text); kind == record.Entry && !yield(l, r) {
+				return
 			}
 		}
 	}

@@ -93,10 +93,12 @@ func newUsers(text string, r rule) (*users, error) {
 	refused := make(map[string]Refusal)
 	kinds := make(map[crypt.Effort]*kind)
 	count := func(effort crypt.Effort, hash string) {
-		if kinds[effort] == nil {
-			kinds[effort] = &kind{effort: effort, hash: hash}
+		k := kinds[effort]
+		if k == nil {
+			k = &kind{effort: effort, hash: hash}
+			kinds[effort] = k
 		}
-		kinds[effort].users++
+		k.users++
 	}
 	repeated := false
 	line := 0

@@ -103,7 +103,7 @@ func warnOfGrant(ctx context.Context, p *Program, o grantOptions, created bool, 
 	if !created {
 		return
 	}
-	without := usersWithoutRights(users, rights)
+	without := usersWithoutRights(users, lastEntries(users, nil), rights)
 	for _, name := range without[:min(len(without), most)] {
 		command := ""
 		if access.Subject(name) == access.User(name) && shown(name) != crypt.Hidden {

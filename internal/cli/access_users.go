@@ -102,7 +102,7 @@ func findingsOfGrants(p *Program, flag pathFlag, t Text, users *htpasswd.File) [
 	if err != nil {
 		return append(findings, grantFinding{Severity: "error", File: r.Path, Message: err.Error()})
 	}
-	entries := lastEntries(users)
+	entries := lastEntries(users, nil)
 	exists := func(user string) bool {
 		_, ok := entries[user]
 		return ok
@@ -110,15 +110,14 @@ func findingsOfGrants(p *Program, flag pathFlag, t Text, users *htpasswd.File) [
 	for _, problem := range f.Problems(exists) {
 		findings = append(findings, grantFinding{"warning", r.Path, problem.Line, crypt.Redact(problem.User), problem.Message})
 	}
-	for _, user := range usersWithoutRights(users, f.Rights()) {
+	for _, user := range usersWithoutRights(users, entries, f.Rights()) {
 		findings = append(findings, grantFinding{"warning", r.Path, 0, crypt.Redact(user), "the user has no rights"})
 	}
 	return findings
 }
 
 // usersWithoutRights returns the users, but for the disabled ones, who may do nothing.
-func usersWithoutRights(users *htpasswd.File, rights *access.Rights) (names []string) {
-	entries := lastEntries(users)
+func usersWithoutRights(users *htpasswd.File, entries map[string]htpasswd.Entry, rights *access.Rights) (names []string) {
 	for user := range users.Users() {
 		if !rights.Any(user) && !isDisabled(entries[user]) {
 			names = append(names, user)

@@ -74,7 +74,7 @@ func userExport(ctx context.Context, p *Program, o exportOptions) error {
 		o.users = slices.Collect(f.Users())
 	}
 	var entries []htpasswd.Entry
-	last := lastEntries(f)
+	last := lastEntries(f, o.users)
 	for _, user := range o.users {
 		e, ok := last[user]
 		switch {

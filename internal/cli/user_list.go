@@ -64,17 +64,16 @@ func userList(ctx context.Context, p *Program, o listOptions) error {
 	if f == nil {
 		return fmt.Errorf("cannot list the users: %w", refused)
 	}
-	wanted := make(map[string]bool)
+	isWanted := func(string) bool { return true }
 	if len(o.users) > 0 {
-		entries := lastEntries(f)
+		wanted := lastEntries(f, o.users)
 		for _, user := range o.users {
-			if _, ok := entries[user]; !ok {
+			if _, ok := wanted[user]; !ok {
 				return p.cannotList(user, o.text)
 			}
-			wanted[user] = true
 		}
+		isWanted = func(user string) bool { _, ok := wanted[user]; return ok }
 	}
-	isWanted := func(user string) bool { return len(wanted) == 0 || wanted[user] }
 	show := printable
 	if !isTerminal(p.Stdout) {
 		show = crypt.Redact
@@ -104,11 +103,18 @@ func userList(ctx context.Context, p *Program, o listOptions) error {
 	return nil
 }
 
-// lastEntries returns the last entry of each user, which the registry goes by.
-func lastEntries(f *htpasswd.File) map[string]htpasswd.Entry {
+// lastEntries returns the last entry of each of the users, which the registry goes by; of
+// all users if none is named.
+func lastEntries(f *htpasswd.File, users []string) map[string]htpasswd.Entry {
+	wanted := make(map[string]bool, len(users))
+	for _, user := range users {
+		wanted[user] = true
+	}
 	entries := make(map[string]htpasswd.Entry)
 	for e := range f.All() {
-		entries[e.User] = e
+		if len(users) == 0 || wanted[e.User] {
+			entries[e.User] = e
+		}
 	}
 	return entries
 }
@@ -140,7 +146,7 @@ type row struct {
 }
 
 func rows(f *htpasswd.File) []row {
-	last := lastEntries(f)
+	last := lastEntries(f, nil)
 	list := []row{} // not nil: an array in JSON also when it is empty
 	for e := range f.All() {
 		r := row{User: e.User, Scheme: string(hashOf(e).Scheme()), Line: e.Line, Problem: problem(e, last[e.User].Line)}

@@ -89,7 +89,7 @@ func userPasswd(ctx context.Context, p *Program, o passwdOptions) error {
 		o.users = slices.Collect(f.Users())
 	}
 	entries := make([]htpasswd.Entry, len(o.users))
-	last := lastEntries(f)
+	last := lastEntries(f, o.users)
 	for i, user := range o.users {
 		entry, ok := last[user]
 		if !ok {
@@ -112,7 +112,7 @@ func userPasswd(ctx context.Context, p *Program, o passwdOptions) error {
 	}
 	failed := cmp.Or(o.users...) // the first
 	_, err = o.text.Update(ctx, func(f *htpasswd.File) error {
-		now := lastEntries(f)
+		now := lastEntries(f, o.users)
 		for _, failed = range o.users {
 			if _, ok := now[failed]; !ok {
 				return htpasswd.ErrUserNotFound // removed meanwhile
