@@ -72,10 +72,8 @@ func parse(text string) (*File, error) {
 // The File must not be edited meanwhile.
 func (f *File) All() iter.Seq[Entry] {
 	return func(yield func(Entry) bool) {
-		n := 0
-		for l := range f.lines() {
-			n++
-			if r, kind := record.Parse(l.text); kind == record.Entry && !yield(Entry{r.User, newHash(r.Hash), n}) {
+		for l, r := range f.entries() {
+			if !yield(Entry{r.User, newHash(r.Hash), l.number}) {
 				return
 			}
 		}
@@ -119,11 +117,7 @@ func (f *File) Lookup(user string) (Entry, bool) {
 	}
 	l := lines[len(lines)-1]
 	r, _ := record.Parse(l.text)
-	n := 1 + strings.Count(f.pieces[l.piece][:l.start], "\n")
-	for _, piece := range f.pieces[:l.piece] {
-		n += strings.Count(piece, "\n")
-	}
-	return Entry{r.User, newHash(r.Hash), n}, true
+	return Entry{r.User, newHash(r.Hash), l.number}, true
 }
 
 // Verify checks the password of a user. It returns nil if the password is the
@@ -183,16 +177,19 @@ func (f *File) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "htpasswd.
 
 // A line is one line of the text, with its line ending.
 type line struct {
+	number       int // counted from 1
 	piece, start int // where it begins
 	text         string
 }
 
 func (f *File) lines() iter.Seq[line] {
 	return func(yield func(line) bool) {
+		number := 0
 		for i, piece := range f.pieces {
 			start := 0
 			for text := range strings.Lines(piece) {
-				if !yield(line{i, start, text}) {
+				number++
+				if !yield(line{number, i, start, text}) {
 					return
 				}
 				start += len(text)
