@@ -25,7 +25,8 @@ const (
 // the program.
 type client struct {
 	api  rest.Interface
-	once bool // client-go does not try again by itself
+	host string // of the API server, for messages
+	once bool   // client-go does not try again by itself
 }
 
 func newClient(config *rest.Config) (client, error) {
@@ -36,7 +37,7 @@ func newClient(config *rest.Config) (client, error) {
 	config.ContentType, config.AcceptContentTypes = jsonType, jsonType
 	config.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
 	api, err := rest.RESTClientFor(config)
-	return client{api: api}, err
+	return client{api: api, host: config.Host}, err
 }
 
 // get returns a Secret.

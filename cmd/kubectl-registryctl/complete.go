@@ -34,11 +34,7 @@ func (f *flags) complete(root *cobra.Command) {
 
 // listSecrets omits the Secrets whose type has no place for users.
 func (f *flags) listSecrets(ctx context.Context) ([]string, error) {
-	config, namespace, err := f.connect()
-	if err != nil {
-		return nil, err
-	}
-	client, err := newClient(config)
+	client, namespace, err := f.connect()
 	if err != nil {
 		return nil, err
 	}
@@ -47,11 +43,7 @@ func (f *flags) listSecrets(ctx context.Context) ([]string, error) {
 }
 
 func (f *flags) listNamespaces(ctx context.Context) ([]string, error) {
-	config, _, err := f.connect()
-	if err != nil {
-		return nil, err
-	}
-	client, err := newClient(config)
+	client, _, err := f.connect()
 	if err != nil {
 		return nil, err
 	}

@@ -15,24 +15,26 @@ import (
 	"github.com/registryctl/registryctl/internal/cli"
 )
 
-// connect returns the configuration of the cluster that the flags name, and the namespace.
-func (f *flags) connect() (config *rest.Config, namespace string, err error) {
+// connect returns a client of the cluster that the flags name, and the namespace.
+func (f *flags) connect() (c client, namespace string, err error) {
 	loader := f.loader()
+	var config *rest.Config
 	if namespace, _, err = loader.Namespace(); err == nil {
 		config, err = loader.ClientConfig()
 	}
 	switch {
 	case err != nil && f.kubeconfig == "" && clientcmd.IsEmptyConfig(err):
-		return nil, "", cli.Fail("use --kubeconfig or $KUBECONFIG to name one", "no kubeconfig found at %s", strings.Join(f.rules().GetLoadingPrecedence(), ", "))
+		return c, "", cli.Fail("use --kubeconfig or $KUBECONFIG to name one", "no kubeconfig found at %s", strings.Join(f.rules().GetLoadingPrecedence(), ", "))
 	case err != nil:
 		// Not wrapped: a missing kubeconfig must not be taken for a missing Secret.
-		return nil, "", cli.Fail("kubectl config view shows what kubectl uses", "cannot use the kubeconfig: %v", err)
+		return c, "", cli.Fail("kubectl config view shows what kubectl uses", "cannot use the kubeconfig: %v", err)
 	}
 	config.QPS = -1 // no limit here: the server limits its clients
 	config.UserAgent = fmt.Sprintf("kubectl-registryctl/%s (%s/%s)", cli.Release(), runtime.GOOS, runtime.GOARCH)
 	config.WarningHandler = &serverWarnings{program: f.program}
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return apiOnly{next} })
-	return config, namespace, nil
+	c, err = newClient(config)
+	return c, namespace, err
 }
 
 func (f *flags) rules() *clientcmd.ClientConfigLoadingRules {
@@ -43,13 +45,12 @@ func (f *flags) rules() *clientcmd.ClientConfigLoadingRules {
 
 // loader returns what loads the kubeconfig that the flags name.
 func (f *flags) loader() clientcmd.ClientConfig {
+	extras := make(map[string][]string)
 	for _, extra := range f.asExtra {
 		key, value, _ := strings.Cut(extra, "=")
-		if f.overrides.AuthInfo.ImpersonateUserExtra == nil {
-			f.overrides.AuthInfo.ImpersonateUserExtra = make(map[string][]string)
-		}
-		f.overrides.AuthInfo.ImpersonateUserExtra[key] = append(f.overrides.AuthInfo.ImpersonateUserExtra[key], value)
+		extras[key] = append(extras[key], value)
 	}
+	f.overrides.AuthInfo.ImpersonateUserExtra = extras
 	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(f.rules(), &f.overrides)
 }
 

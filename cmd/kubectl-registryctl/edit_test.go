@@ -99,7 +99,7 @@ func newSecret(t *testing.T, url string) *secret {
 	p.Commands() // has the flags
 	p.Stdout, p.Stderr = new(said), new(said)
 	return &secret{
-		program: p, client: client, host: url, namespace: "ns", name: "name", fieldManager: defaultManager,
+		program: p, client: client, namespace: "ns", name: "name", fieldManager: defaultManager,
 		options: cli.OpenOptions{Access: cli.ToEdit}, patience: 5 * time.Second,
 	}
 }

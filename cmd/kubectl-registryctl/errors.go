@@ -53,30 +53,23 @@ func isRefusal(err error) bool {
 
 // isUnsent reports whether a request has not left this machine.
 func isUnsent(err error) bool {
-	var operation *net.OpError
-	return errors.As(err, &operation) && operation.Op == "dial" || isUntrusted(err) || loginError.MatchString(err.Error())
+	operation, ok := errors.AsType[*net.OpError](err)
+	return ok && operation.Op == "dial" || isUntrusted(err) || loginError.MatchString(err.Error())
 }
 
-func isUntrusted(err error) bool {
-	var certificate *tls.CertificateVerificationError
-	return errors.As(err, &certificate)
-}
+func isUntrusted(err error) bool { return errors.As(err, new(*tls.CertificateVerificationError)) }
 
 func isUnknownHost(err error) bool {
-	var name *net.DNSError
-	return errors.As(err, &name) && name.IsNotFound
+	name, ok := errors.AsType[*net.DNSError](err)
+	return ok && name.IsNotFound
 }
 
-func isNotAPIServer(err error) bool {
-	var answer notAPIServer
-	return errors.As(err, &answer)
-}
+func isNotAPIServer(err error) bool { return errors.As(err, new(notAPIServer)) }
 
 // passes reports whether what failed may be done if it is tried again, and notes
 // what that says of the server.
 func (s *secret) passes(ctx context.Context, err error) bool {
-	var request requestError
-	if !errors.As(err, &request) || errors.Is(err, errAbandoned) || isUntrusted(err) || isUnknownHost(err) || isNotAPIServer(err) || loginError.MatchString(err.Error()) {
+	if !errors.As(err, new(requestError)) || errors.Is(err, errAbandoned) || isUntrusted(err) || isUnknownHost(err) || isNotAPIServer(err) || loginError.MatchString(err.Error()) {
 		return false
 	}
 	switch code := codeOf(err); {
@@ -109,11 +102,10 @@ func waitsFor(err error) string {
 // explain says what a person can do about a request that failed. It wraps no error
 // that the command line would take for one of a file or of its own.
 func (s *secret) explain(ctx context.Context, err error) error {
-	var request requestError
 	switch {
 	case errors.Is(err, errMalformedAnswer):
 		return cli.Fail("", "%s: %v", s, err)
-	case !errors.As(err, &request) || errors.Is(err, errAbandoned):
+	case !errors.As(err, new(requestError)) || errors.Is(err, errAbandoned):
 		return err
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -155,19 +147,18 @@ var base64Text = regexp.MustCompile(`[A-Za-z0-9+/]{32}`)
 
 // explainNoAnswer is explain for a request that the API server has not answered.
 func (s *secret) explainNoAnswer(err error) error {
-	switch login := loginError.FindStringSubmatch(err.Error()); {
+	login := loginError.FindStringSubmatch(err.Error())
+	answer, isOther := errors.AsType[notAPIServer](err)
+	certificate, isUntrusted := errors.AsType[*tls.CertificateVerificationError](err)
+	switch {
 	case login != nil && missingProgram.MatchString(login[1]):
 		return cli.Fail("the kubeconfig uses this program to log in: install it, or add its directory to the PATH", "cannot log in to the cluster: %s", login[1])
 	case login != nil:
 		return cli.Fail("log in to the cluster again", "cannot log in to the cluster: %s", login[1])
-	case isNotAPIServer(err):
-		var answer notAPIServer
-		errors.As(err, &answer)
-		return cli.Fail("check the server in the kubeconfig, and whether there is a proxy in front of it", "%s is not a Kubernetes API server: %v", s.host, answer)
-	case isUntrusted(err):
-		var certificate *tls.CertificateVerificationError
-		errors.As(err, &certificate)
-		return cli.Fail("use --certificate-authority to name the file of the certificate that signed it", "the certificate of %s is not trusted: %v", s.host, certificate.Err)
+	case isOther:
+		return cli.Fail("check the server in the kubeconfig, and whether there is a proxy in front of it", "%s is not a Kubernetes API server: %v", s.client.host, answer)
+	case isUntrusted:
+		return cli.Fail("use --certificate-authority to name the file of the certificate that signed it", "the certificate of %s is not trusted: %v", s.client.host, certificate.Err)
 	case errors.Is(err, context.DeadlineExceeded):
 		return cli.Fail("use --retry-timeout and --request-timeout to wait longer", "the cluster did not answer in time")
 	}

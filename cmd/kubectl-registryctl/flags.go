@@ -42,7 +42,8 @@ type flags struct {
 
 // open returns the Secret that the flags name.
 func (f *flags) open(o cli.OpenOptions) (cli.Text, error) {
-	name := withoutKind(cmp.Or(string(f.secret), os.Getenv(secretVariable)))
+	name := cmp.Or(string(f.secret), os.Getenv(secretVariable))
+	name = strings.TrimPrefix(strings.TrimPrefix(name, "secrets/"), "secret/") // as kubectl does
 	switch {
 	case name == "":
 		return cli.Text{}, cli.Misuse("use --secret or $"+secretVariable+" to name the Secret", "--secret is missing")
@@ -65,30 +66,18 @@ func (f *flags) open(o cli.OpenOptions) (cli.Text, error) {
 // newSecret returns a Secret in the namespace, or, if that is empty, in the one that the
 // flags name.
 func (f *flags) newSecret(namespace, name string, o cli.OpenOptions) (*secret, error) {
-	config, ofFlags, err := f.connect()
+	client, ofFlags, err := f.connect()
 	if err != nil {
 		return nil, err
 	}
 	if len(content.IsDNS1123Label(ofFlags)) > 0 {
 		return nil, cli.Misuse("", "--namespace must be the name of a namespace and nothing else")
 	}
-	s := &secret{
-		program: f.program, options: o, namespace: cmp.Or(namespace, ofFlags), name: name, host: config.Host,
+	client.once = o.Access != cli.ToRead // an edit is tried again as a whole
+	return &secret{
+		program: f.program, options: o, client: client, namespace: cmp.Or(namespace, ofFlags), name: name,
 		force: f.force, fieldManager: f.fieldManager, patience: time.Duration(f.retry),
-	}
-	s.client, err = newClient(config)
-	s.client.once = o.Access != cli.ToRead // an edit is tried again as a whole
-	return s, err
-}
-
-// withoutKind takes SECRET/NAME for NAME, as kubectl does.
-func withoutKind(name string) string {
-	for _, kind := range []string{"secret/", "secrets/"} {
-		if rest, ok := strings.CutPrefix(name, kind); ok {
-			return rest
-		}
-	}
-	return name
+	}, nil
 }
 
 // register adds the flags of every command.

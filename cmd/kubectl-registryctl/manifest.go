@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -31,16 +30,10 @@ func (s *secret) printManifest(object *unstructured.Unstructured) error {
 		}
 		object.SetAnnotations(annotations)
 	}
-	text, err := json.Marshal(object.Object)
-	if err != nil {
-		return err
-	}
+	text, err := json.MarshalIndent(object.Object, "", "    ")
+	text = append(text, '\n')
 	if s.options.Manifest == "yaml" {
-		text, err = yaml.JSONToYAML(text)
-	} else {
-		var out bytes.Buffer
-		err = json.Indent(&out, append(text, '\n'), "", "    ")
-		text = out.Bytes()
+		text, err = yaml.Marshal(object.Object)
 	}
 	if err != nil {
 		return err

@@ -28,7 +28,6 @@ type secret struct {
 	program *cli.Program
 	options cli.OpenOptions
 	client  client
-	host    string // of the API server, for messages
 
 	namespace, name string
 	forPulls        bool      // it holds logins for image pulls, and no users

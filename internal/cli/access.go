@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -61,10 +60,8 @@ type rightsFile struct {
 	users     Text
 }
 
-var errNoAccessFile = errors.New("the users come from standard input, so the access file must be named")
-
 // openRights returns the access file that the flag names, or else the one beside the
-// users' file. If there is neither, the error is errNoAccessFile.
+// users' file.
 func openRights(p *Program, flag pathFlag, users Text) (rightsFile, error) {
 	r := rightsFile{users: users, fileStore: users.file}
 	r.program, r.origin = p, "named by --access"
@@ -75,7 +72,7 @@ func openRights(p *Program, flag pathFlag, users Text) (rightsFile, error) {
 		return r, nil
 	}
 	if users.File == "" {
-		return r, Misuse("use --access FILE", "%w", errNoAccessFile)
+		return r, Misuse("use --access FILE", "the users come from standard input, so the access file must be named")
 	}
 	r.Path, r.origin = strings.TrimSuffix(users.File, filepath.Ext(users.File))+".access", "the access file of "+users.File
 	if r.Path == users.File {

@@ -65,7 +65,7 @@ func accessList(p *Program, r rightsFile, format string) error {
 		rows = append(rows, row)
 	}
 	if format == "json" {
-		return writeJSON(output{p.Stdout}, rows)
+		return p.Print(jsonText(rows))
 	}
 	table := [][]string{{"USER", "ACTION", "REPOSITORIES", "LINE"}}
 	for _, row := range rows {
@@ -79,5 +79,5 @@ func accessList(p *Program, r rightsFile, format string) error {
 		}
 		table = append(table, []string{row.Who, row.Action, what, strconv.Itoa(row.Line)})
 	}
-	return writeColumns(output{p.Stdout}, table)
+	return p.Print(tableText(table))
 }

@@ -184,15 +184,13 @@ func check(ctx context.Context, p *Program, o checkOptions) error {
 
 // countDisabled returns how many users are disabled by their last line.
 func countDisabled(f *htpasswd.File) int {
-	disabled := make(map[string]bool)
-	for e := range f.All() {
+	n := 0
+	for _, e := range lastEntries(f, nil) {
 		if isDisabled(e) {
-			disabled[e.User] = true
-		} else {
-			delete(disabled, e.User)
+			n++
 		}
 	}
-	return len(disabled)
+	return n
 }
 
 // An unfixable is the reason why --fix leaves a file as it is. What is wrong with
@@ -202,7 +200,7 @@ type unfixable struct{ error }
 func (e unfixable) Unwrap() error { return e.error }
 
 func notFixed(err error) error {
-	if err == nil || errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.Canceled) {
 		return err
 	}
 	return unfixable{fail(exitFormat, "nothing was changed; the findings say what is wrong with each line", "%w", err)}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"os"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -82,15 +83,11 @@ const completionTime = 3 * time.Second
 func (p *Program) completeUsers(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	const most = 1000
 	var names []string
-	taken := make(map[string]bool)
-	for _, arg := range args {
-		taken[arg] = true
-	}
 	for user := range p.usersToComplete(cmd.Context()) {
 		if len(names) == most {
 			break
 		}
-		if isSafeToComplete(user) && !taken[user] {
+		if isSafeToComplete(user) && !slices.Contains(args, user) {
 			names = append(names, user)
 		}
 	}
@@ -124,7 +121,7 @@ func isSafeToComplete(name string) bool {
 			return false
 		}
 	}
-	return name != "" && !strings.ContainsRune(name, unicode.ReplacementChar)
+	return name != ""
 }
 
 // completeUser is completeUsers for the first argument only.

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"io"
 	"runtime"
 	"strconv"
 	"strings"
@@ -44,9 +43,9 @@ target, or null if there is none.`,
 				return err
 			}
 			if format.value == "json" {
-				return writeJSON(output{p.Stdout}, report)
+				return p.Print(jsonText(report))
 			}
-			return report.writeTable(output{p.Stdout})
+			return p.Print(report.table())
 		},
 	}
 	cmd.Flags().Var(&target, "target", "`TIME` that a request may take")
@@ -123,7 +122,7 @@ func timeCost(ctx context.Context, cost int, expected time.Duration, end time.Ti
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-func (r costReport) writeTable(w io.Writer) error {
+func (r costReport) table() []byte {
 	rows := [][]string{{"COST", "MS/REQUEST", "LOGINS/S/CORE", ""}}
 	for _, c := range r.Costs {
 		var notes []string
@@ -135,9 +134,5 @@ func (r costReport) writeTable(w io.Writer) error {
 		}
 		rows = append(rows, []string{fmt.Sprint(c.Cost), fmt.Sprintf("%.1f", c.Milliseconds), fmt.Sprintf("%.1f", c.LoginsPerSecond), strings.Join(notes, ", ")})
 	}
-	if err := writeColumns(w, rows); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintf(w, "on %s/%s with %d cores\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
-	return err
+	return fmt.Appendf(tableText(rows), "on %s/%s with %d cores\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
 }

@@ -77,12 +77,10 @@ func (p *Program) explain(err error) *Error {
 	if errors.Is(err, errOutput) {
 		return &Error{exitIO, err, ""} // the hints for files do not fit
 	}
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return &Error{e.Status, err, e.Hint}
 	}
-	var refused *htpasswd.ParseError
-	if errors.As(err, &refused) {
+	if errors.As(err, new(*htpasswd.ParseError)) {
 		return &Error{exitFormat, err, "the registry refuses every user until this is fixed: " + p.command("check --fix")}
 	}
 	for _, k := range errorKinds {

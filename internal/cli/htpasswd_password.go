@@ -20,8 +20,8 @@ func apachePassword(ctx context.Context, p *Program, o htpasswdOptions) (passwor
 		password = []byte(o.password)
 		return password, checkApachePassword(p, o, password)
 	case 'i':
-		if password, err = decodePassword(ctx, p.Stdin, "standard input"); err != nil {
-			return nil, err
+		if password, _, err = decodeLine(ctx, p.Stdin); err != nil {
+			return nil, fmt.Errorf("standard input: %w", err)
 		}
 		return password, checkApachePassword(p, o, password)
 	}

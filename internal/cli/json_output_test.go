@@ -111,9 +111,7 @@ var jsonOutputs = []jsonOutput{
 				Changes:  []lint.Change{},
 				Grants:   []grantFinding{{Severity: "warning"}},
 			}
-			var out bytes.Buffer
-			require.NoError(t, writeJSON(&out, modes))
-			return append(outputs, out.Bytes())
+			return append(outputs, jsonText(modes))
 		},
 	},
 	{

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -44,8 +43,8 @@ func printable(name string) string {
 	return name
 }
 
-// writeColumns writes rows as aligned columns, without blanks at the end of a line.
-func writeColumns(w io.Writer, rows [][]string) error {
+// tableText returns rows as aligned columns, without blanks at the end of a line.
+func tableText(rows [][]string) []byte {
 	const (
 		gap = 2
 		// Names may be as long as a line of the file. A cell that is wider than this only
@@ -58,15 +57,15 @@ func writeColumns(w io.Writer, rows [][]string) error {
 			widths[i] = max(widths[i], min(columns(cell), widest)+gap)
 		}
 	}
-	out := bufio.NewWriter(w)
+	var out bytes.Buffer
 	for _, row := range rows {
 		line := ""
 		for i, cell := range row {
 			line += cell + strings.Repeat(" ", max(gap, widths[i]-columns(cell)))
 		}
-		fmt.Fprintln(out, strings.TrimRight(line, " "))
+		fmt.Fprintln(&out, strings.TrimRight(line, " "))
 	}
-	return out.Flush()
+	return out.Bytes()
 }
 
 // columns returns the number of columns that a text takes on a terminal: two for a wide
@@ -86,15 +85,13 @@ func columns(text string) int {
 	return n
 }
 
-// writeJSON writes v as indented JSON in ASCII.
-func writeJSON(w io.Writer, v any) error {
+// jsonText returns v as indented JSON in ASCII.
+func jsonText(v any) []byte {
 	var text bytes.Buffer
 	e := json.NewEncoder(&text)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	if err := e.Encode(v); err != nil {
-		return err
-	}
+	_ = e.Encode(v) // of strings and numbers, to a buffer: no error
 	// Other characters can only be in strings, and are escaped: some control a terminal,
 	// and Windows PowerShell does not read UTF-8.
 	var safe []byte
@@ -108,6 +105,5 @@ func writeJSON(w io.Writer, v any) error {
 			}
 		}
 	}
-	_, err := w.Write(safe)
-	return err
+	return safe
 }

@@ -160,7 +160,6 @@ func (p *Program) checkStdout() error {
 type credential struct {
 	password []byte
 	hash     htpasswd.Hash
-	isHash   bool
 }
 
 // read returns the credential for a user.
@@ -175,13 +174,12 @@ func (s *newPassword) read(ctx context.Context, p *Program, user string) (c cred
 		c.password = []byte(rand.Text())
 		return c, nil
 	case s.hash != "":
-		c.isHash = true
 		c.hash, err = s.readHash(ctx, p.Stdin)
 		return c, err
 	}
 	c.password, err = s.passwordSource.read(ctx, p, user, p.promptNew)
 	if err != nil {
-		return credential{}, s.named(err)
+		return credential{}, err
 	}
 	if err := htpasswd.ValidatePassword(c.password); err != nil {
 		return credential{}, fail(exitPassword, s.blankHint(c.password), "%w", s.named(err))
@@ -207,7 +205,7 @@ func isQuoted(password []byte) bool {
 // encode returns the hash of the credential. A password is hashed at the given cost and
 // overwritten, unless it is needed again.
 func (s *newPassword) encode(ctx context.Context, p *Program, c credential, cost int) (htpasswd.Hash, error) {
-	if c.isHash {
+	if !c.hash.IsZero() {
 		cost, _ := c.hash.Cost()
 		p.warnOfCost(cost)
 		return c.hash, nil
@@ -313,24 +311,9 @@ func (s *passwordSource) place() string {
 // named adds the source to the error of a password that is refused.
 func (s *passwordSource) named(err error) error {
 	if place := s.place(); place != "" && errors.Is(err, htpasswd.ErrInvalidPassword) {
-		return namedSource{place, err}
+		return fmt.Errorf("%s: %w", place, err)
 	}
 	return err
-}
-
-// A namedSource is the error of a password, with the source of the password.
-type namedSource struct {
-	source string
-	err    error
-}
-
-func (e namedSource) Unwrap() error { return e.err }
-
-func (e namedSource) Error() string {
-	if inner, ok := errors.AsType[namedSource](e.err); ok {
-		return inner.Error()
-	}
-	return e.source + ": " + e.err.Error()
 }
 
 // cannotOpen returns the error for a --password-file that cannot be opened. It does not
@@ -353,21 +336,8 @@ func (s *passwordSource) cannotOpen(err error) error {
 // refused without being read to its end.
 const maxSourceBytes = 4096
 
-// decodePassword reads a password as the shells of all systems send it: perhaps with a
-// byte order mark or as UTF-16, and with a line ending.
-func decodePassword(ctx context.Context, r io.Reader, place string) ([]byte, error) {
-	password, _, err := decodeLine(ctx, r)
-	if err == nil && len(password) > htpasswd.MaxPasswordBytes {
-		err = htpasswd.ValidatePassword(password)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", place, err)
-	}
-	return password, nil
-}
-
-// decodeLine returns the only line of r. marked is true if the line began with a byte
-// order mark, as UTF-16 does.
+// decodeLine reads a password as the shells of all systems send it: perhaps with a byte
+// order mark, which marked reports, or as UTF-16, and with a line ending.
 func decodeLine(ctx context.Context, r io.Reader) (line []byte, marked bool, err error) {
 	raw, err := readAll(ctx, io.LimitReader(r, maxSourceBytes))
 	if err != nil {

@@ -175,27 +175,18 @@ func (p *Program) userCommand(verb string, operands ...string) string {
 }
 
 func (p *Program) commandLine(line string, operands []string) string {
-	operands = slices.Clone(operands)
-	for i, operand := range operands {
-		if crypt.HoldsHash(operand) {
-			operands[i] = "NAME"
-		}
-	}
-	dashed := slices.ContainsFunc(operands, func(s string) bool { return strings.HasPrefix(s, "-") })
 	words := []string{line}
+	flags := p.GivenFlags(p.HintFlags...)
+	if slices.ContainsFunc(operands, func(s string) bool { return strings.HasPrefix(s, "-") }) {
+		words, flags = slices.Concat(words, flags, []string{"--"}), nil
+	}
 	for _, operand := range operands {
-		if !dashed {
-			words = append(words, quote(operand))
+		if crypt.HoldsHash(operand) {
+			operand = "NAME"
 		}
+		words = append(words, quote(operand))
 	}
-	words = append(words, p.GivenFlags(p.HintFlags...)...)
-	if dashed {
-		words = append(words, "--")
-		for _, operand := range operands {
-			words = append(words, quote(operand))
-		}
-	}
-	return strings.Join(words, " ")
+	return strings.Join(append(words, flags...), " ")
 }
 
 // GivenFlags returns those of the flags of every command that were given, as they are
@@ -228,20 +219,12 @@ func isPlain(word, also string) bool {
 func (p *Program) examples(lines ...string) string { return p.examplesOf(p.UserCommand, lines...) }
 
 func (p *Program) examplesOf(command string, lines ...string) string {
-	var b strings.Builder
 	for i, line := range lines {
-		if i > 0 {
-			b.WriteByte('\n')
-		}
 		end := len(line) // of the command, before a pipe or a comment
-		if i := strings.IndexAny(line, "|#"); i >= 0 {
-			end = i - len(" ")
+		if at := strings.IndexAny(line, "|#"); at >= 0 {
+			end = at - len(" ")
 		}
-		b.WriteString("  " + command + " " + line[:end])
-		if p.ExampleFlags != "" {
-			b.WriteString(" " + p.ExampleFlags)
-		}
-		b.WriteString(line[end:])
+		lines[i] = "  " + strings.TrimSpace(command+" "+line[:end]+" "+p.ExampleFlags) + line[end:]
 	}
-	return b.String()
+	return strings.Join(lines, "\n")
 }

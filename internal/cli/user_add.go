@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -68,6 +67,9 @@ of --cost doubles the time of every request to the registry.
 		if err := o.check(cmd, p); err != nil {
 			return err
 		}
+		if err := htpasswd.ValidateUser(o.user); err != nil {
+			return p.cannot("add", o.user, o.text, err)
+		}
 		if o.printOnly {
 			if err := o.password.check(cmd, p, Text{}); err != nil {
 				return err
@@ -107,9 +109,6 @@ func (o addOptions) check(cmd *cobra.Command, p *Program) error {
 }
 
 func userAdd(ctx context.Context, p *Program, o addOptions) error {
-	if err := htpasswd.ValidateUser(o.user); err != nil {
-		return p.cannot("add", o.user, o.text, err)
-	}
 	n, err := newUserHash(ctx, p, o)
 	if err != nil {
 		return err
@@ -280,21 +279,11 @@ func isCurrent(ctx context.Context, c credential, h htpasswd.Hash, cost int) (bo
 
 // reveal prints a generated password, after it has been set.
 func reveal(p *Program, o addOptions, c credential) error {
-	if !o.password.generate || o.text.DryRun != DryRunNone {
-		return nil
-	}
-	text := fmt.Appendf(nil, "%s\n", c.password)
-	if o.output.value == "json" {
-		text = jsonText(generatedPassword{User: o.user, Password: string(c.password)})
-	}
-	return p.lostPasswords(fmt.Sprintf("the new password of %s was", shown(o.user)), []string{o.user}, p.Print(text))
+	return revealAll(p, passwdOptions{users: []string{o.user}, text: o.text, password: o.password, output: o.output}, []credential{c})
 }
 
 // printUser prints the line that add would add.
 func printUser(ctx context.Context, p *Program, o addOptions) error {
-	if err := htpasswd.ValidateUser(o.user); err != nil {
-		return p.cannot("add", o.user, Text{}, err)
-	}
 	c, err := o.password.read(ctx, p, o.user)
 	if err != nil {
 		return err
@@ -307,10 +296,4 @@ func printUser(ctx context.Context, p *Program, o addOptions) error {
 		return p.Print(jsonText(generatedPassword{o.user, string(c.password), h.Encoded()}))
 	}
 	return p.Print(fmt.Appendf(nil, "%s:%s\n", o.user, h.Encoded()))
-}
-
-func jsonText(v any) []byte {
-	var b bytes.Buffer
-	_ = writeJSON(&b, v) // of strings, to a buffer: no error
-	return b.Bytes()
 }

@@ -185,8 +185,8 @@ func userImport(ctx context.Context, p *Program, o importOptions) error {
 // readyHashes sets the hash of each user in the list who has a password: the hash in the
 // file if it matches, or else, unless this is a dry run, a new one. It returns the names
 // of the new users for whom a password was generated.
-func readyHashes(ctx context.Context, p *Program, o importOptions, list userlist.List, f *htpasswd.File) (generated map[string]bool, err error) {
-	if !slices.ContainsFunc(list.Users, func(u userlist.User) bool { return !u.HasHash() }) {
+func readyHashes(ctx context.Context, p *Program, o importOptions, list []userlist.User, f *htpasswd.File) (generated map[string]bool, err error) {
+	if !slices.ContainsFunc(list, func(u userlist.User) bool { return !u.HasHash() }) {
 		return nil, nil
 	}
 	steps := importSteps(list, nil, f, false)
@@ -201,10 +201,10 @@ func readyHashes(ctx context.Context, p *Program, o importOptions, list userlist
 
 // generatePasswords generates a password for each new user without one, and returns the
 // names of these users.
-func generatePasswords(list userlist.List, steps []importStep) map[string]bool {
+func generatePasswords(list []userlist.User, steps []importStep) map[string]bool {
 	generated := make(map[string]bool)
-	for i := range list.Users {
-		if u := &list.Users[i]; steps[i].action == importAdd && u.Password == nil && !u.HasHash() {
+	for i := range list {
+		if u := &list[i]; steps[i].action == importAdd && u.Password == nil && !u.HasHash() {
 			u.Password = []byte(rand.Text())
 			generated[u.Name] = true
 		}
@@ -214,10 +214,10 @@ func generatePasswords(list userlist.List, steps []importStep) map[string]bool {
 
 // comparePasswords compares the passwords with the hashes in the file. A user whose
 // password matches keeps that hash, unless a new hash would have another cost.
-func comparePasswords(ctx context.Context, p *Program, o importOptions, list userlist.List, steps []importStep) error {
+func comparePasswords(ctx context.Context, p *Program, o importOptions, list []userlist.User, steps []importStep) error {
 	var todo []int
 	for i, step := range steps {
-		if step.action != importUpdate || list.Users[i].HasHash() {
+		if step.action != importUpdate || list[i].HasHash() {
 			continue
 		}
 		cost, isBcrypt := step.current.Cost()
@@ -229,7 +229,7 @@ func comparePasswords(ctx context.Context, p *Program, o importOptions, list use
 		}
 	}
 	return p.parallel(ctx, "comparing", len(todo), func(n int) error {
-		u, current := &list.Users[todo[n]], steps[todo[n]].current
+		u, current := &list[todo[n]], steps[todo[n]].current
 		switch err := current.Verify(u.Password); {
 		case err == nil:
 			u.Hash = current
@@ -241,15 +241,15 @@ func comparePasswords(ctx context.Context, p *Program, o importOptions, list use
 }
 
 // hashPasswords hashes the passwords of the users who have no hash yet.
-func hashPasswords(ctx context.Context, p *Program, o importOptions, list userlist.List, steps []importStep) error {
+func hashPasswords(ctx context.Context, p *Program, o importOptions, list []userlist.User, steps []importStep) error {
 	var todo []int
-	for i, u := range list.Users {
+	for i, u := range list {
 		if u.Password != nil && !u.HasHash() {
 			todo = append(todo, i)
 		}
 	}
 	return p.parallel(ctx, "hashing", len(todo), func(n int) (err error) {
-		u := &list.Users[todo[n]]
+		u := &list[todo[n]]
 		u.Hash, err = htpasswd.HashPassword(u.Password, o.cost.of(steps[todo[n]].current))
 		if err != nil {
 			return fmt.Errorf("user %s: %w", shown(u.Name), err)
@@ -259,12 +259,12 @@ func hashPasswords(ctx context.Context, p *Program, o importOptions, list userli
 }
 
 // reportImport says what was done.
-func reportImport(p *Program, o importOptions, list userlist.List, generated map[string]bool, steps []importStep) error {
+func reportImport(p *Program, o importOptions, list []userlist.User, generated map[string]bool, steps []importStep) error {
 	count := countImport(steps)
 	p.done(o.text, "%s: %v", o.text.Name, count)
 	warnOfSkipped(p, steps)
 	highest := 0
-	for i, u := range list.Users {
+	for i, u := range list {
 		if a := steps[i].action; a == importAdd || a == importUpdate {
 			cost, _ := u.Hash.Cost()
 			highest = max(highest, cost)
@@ -276,9 +276,9 @@ func reportImport(p *Program, o importOptions, list userlist.List, generated map
 
 // reportPasswords prints the generated passwords of the users that were added, or, with
 // -o json, the report that includes them.
-func reportPasswords(p *Program, o importOptions, list userlist.List, generated map[string]bool, steps []importStep) error {
+func reportPasswords(p *Program, o importOptions, list []userlist.User, generated map[string]bool, steps []importStep) error {
 	passwords := make(map[string]string)
-	for i, u := range list.Users {
+	for i, u := range list {
 		if steps[i].action == importAdd && generated[u.Name] && o.dryRun.value == DryRunNone {
 			passwords[u.Name] = string(u.Password)
 		}

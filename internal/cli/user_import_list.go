@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -15,17 +14,17 @@ import (
 )
 
 // readList reads the list that an import is given.
-func readList(ctx context.Context, p *Program, o importOptions) (userlist.List, error) {
+func readList(ctx context.Context, p *Program, o importOptions) ([]userlist.User, error) {
 	name := o.list
 	if name == "-" {
 		name = "standard input"
 		if isTerminal(p.Stdin) {
-			return userlist.List{}, Misuse("name a file, or pipe the list into the command", "no list to import")
+			return nil, Misuse("name a file, or pipe the list into the command", "no list to import")
 		}
 	}
 	text, err := await(ctx, func() (string, error) { return readText(p.Stdin, o) })
 	if err != nil {
-		return userlist.List{}, err
+		return nil, err
 	}
 	list, err := userlist.Parse(text, userlist.Options{
 		Name:            o.list,
@@ -36,15 +35,15 @@ func readList(ctx context.Context, p *Program, o importOptions) (userlist.List, 
 	var bad *userlist.Error
 	switch {
 	case errors.Is(err, userlist.ErrAmbiguous):
-		return userlist.List{}, Misuse("use --format csv if it is a header, or --format lines if it is a user", "cannot read %s: %w", name, err)
+		return nil, Misuse("use --format csv if it is a header, or --format lines if it is a user", "cannot read %s: %w", name, err)
 	case errors.As(err, &bad):
-		return userlist.List{}, badEntries{name, bad}
+		return nil, badEntries{name, bad}
 	case err != nil:
-		return userlist.List{}, Misuse("", "cannot read %s: %w", name, err)
+		return nil, Misuse("", "cannot read %s: %w", name, err)
 	}
-	if len(list.Users) == 0 {
+	if len(list) == 0 {
 		if o.prune && !o.allowEmpty {
-			return userlist.List{}, Misuse("add --allow-empty if that is intended", "%s lists no users, and --prune would remove every user", name)
+			return nil, Misuse("add --allow-empty if that is intended", "%s lists no users, and --prune would remove every user", name)
 		}
 		p.Warn("%s lists no users", name)
 	}
@@ -53,7 +52,7 @@ func readList(ctx context.Context, p *Program, o importOptions) (userlist.List, 
 
 // readText reads the list up to its maximum size.
 func readText(stdin io.Reader, o importOptions) (string, error) {
-	in, size := stdin, int64(0)
+	in := stdin
 	if o.list != "-" {
 		f, err := openFile(o.list)
 		if err != nil {
@@ -62,22 +61,15 @@ func readText(stdin io.Reader, o importOptions) (string, error) {
 		defer f.Close()
 		in = f
 	}
-	if f, ok := in.(*os.File); ok {
-		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
-			size = info.Size()
-		}
-	}
 	limit := int64(o.maxSize)
-	var text strings.Builder
-	text.Grow(int(min(size, limit)) + 1)
-	n, err := io.Copy(&text, io.LimitReader(in, limit+1))
+	text, err := io.ReadAll(io.LimitReader(in, limit+1))
 	switch {
 	case err != nil:
 		return "", cannotRead(o.list, err)
-	case n > limit:
+	case int64(len(text)) > limit:
 		return "", Misuse("use --max-size to raise the limit", "the list is larger than %v", &o.maxSize)
 	}
-	return text.String(), nil
+	return string(text), nil
 }
 
 // cannotRead returns the error for a list that cannot be read. It repeats the name only

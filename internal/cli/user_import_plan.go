@@ -39,12 +39,14 @@ type importStep struct {
 // A user with a password but no hash needs another hash. A user with neither only has to
 // exist. So does a user whose password was generated, whom another edit may have added
 // since.
-func importSteps(list userlist.List, generated map[string]bool, f *htpasswd.File, prune bool) []importStep {
-	steps := make([]importStep, len(list.Users))
-	exists := make([]bool, len(list.Users))
-	var index map[string]int // of the list, if there is anybody to look up
-	if hasUsers(f) {
-		index = list.Index()
+func importSteps(list []userlist.User, generated map[string]bool, f *htpasswd.File, prune bool) []importStep {
+	steps := make([]importStep, len(list))
+	exists := make([]bool, len(list))
+	index := make(map[string]int)
+	if hasUsers(f) { // else there is nobody to look up
+		for i, u := range list {
+			index[u.Name] = i
+		}
 	}
 	for e := range f.All() {
 		if i, listed := index[e.User]; listed {
@@ -52,7 +54,7 @@ func importSteps(list userlist.List, generated map[string]bool, f *htpasswd.File
 			steps[i].current, exists[i] = hashOf(e), true
 		}
 	}
-	for i, u := range list.Users {
+	for i, u := range list {
 		step := &steps[i]
 		step.user = u.Name
 		switch {
@@ -79,17 +81,17 @@ func importSteps(list userlist.List, generated map[string]bool, f *htpasswd.File
 
 // importChanges returns the edit for the steps, the first of which belong to the
 // users of the list.
-func importChanges(list userlist.List, steps []importStep) ([]htpasswd.Change, error) {
+func importChanges(list []userlist.User, steps []importStep) ([]htpasswd.Change, error) {
 	changes := make([]htpasswd.Change, 0, countImport(steps).changes())
 	for i, step := range steps {
 		switch step.action {
 		case importRemove:
 			changes = append(changes, htpasswd.Change{User: step.user, Remove: true})
 		case importAdd, importUpdate:
-			if !list.Users[i].HasHash() { // the user existed when passwords were generated
+			if !list[i].HasHash() { // the user existed when passwords were generated
 				return nil, fmt.Errorf("user %s was removed by another edit; run the import again", shown(step.user))
 			}
-			changes = append(changes, htpasswd.Change{User: step.user, Hash: list.Users[i].Hash})
+			changes = append(changes, htpasswd.Change{User: step.user, Hash: list[i].Hash})
 		}
 	}
 	return changes, nil

@@ -2,11 +2,10 @@ package cli
 
 import (
 	"bufio"
-	"cmp"
+	"bytes"
 	"context"
 	"encoding/csv"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strconv"
@@ -78,20 +77,21 @@ func userList(ctx context.Context, p *Program, o listOptions) error {
 	if !isTerminal(p.Stdout) {
 		show = crypt.Redact
 	}
-	out := bufio.NewWriter(output{p.Stdout})
 	var err error
 	if o.format.value == "name" {
+		out := bufio.NewWriter(output{p.Stdout})
 		for user := range f.Users() {
 			if isWanted(user) {
 				_, _ = out.WriteString(show(user)) // Flush returns the error
 				_ = out.WriteByte('\n')
 			}
 		}
+		err = out.Flush()
 	} else {
 		list := slices.DeleteFunc(rows(f), func(r row) bool { return !isWanted(r.User) })
-		err = writeRows(out, o.format.value, list, show)
+		err = p.Print(rowsText(o.format.value, list, show))
 	}
-	if err := cmp.Or(err, out.Flush()); err != nil {
+	if err != nil {
 		return err
 	}
 	if !hasUsers(f) && refused == nil {
@@ -180,28 +180,29 @@ func (r row) fields(show func(string) string) []string {
 
 var rowHeader = []string{"user", "scheme", "cost", "line", "problem"}
 
-// writeRows writes the rows in a format. Show prepares the names in CSV.
-func writeRows(w io.Writer, format string, list []row, show func(string) string) error {
+// rowsText returns the rows in a format. Show prepares the names in CSV.
+func rowsText(format string, list []row, show func(string) string) []byte {
 	switch format {
 	case "json":
 		for i := range list {
 			list[i].User = crypt.Redact(list[i].User)
 		}
-		return writeJSON(w, list)
+		return jsonText(list)
 	case "csv":
-		table := csv.NewWriter(w)
-		_ = table.Write(rowHeader) // Flush keeps the error
+		var text bytes.Buffer
+		table := csv.NewWriter(&text)
+		_ = table.Write(rowHeader) // to a buffer: no error
 		for _, r := range list {
 			_ = table.Write(r.fields(func(name string) string { return csvCell(show(name)) }))
 		}
 		table.Flush()
-		return table.Error()
+		return text.Bytes()
 	}
 	table := [][]string{strings.Fields(strings.ToUpper(strings.Join(rowHeader, " ")))}
 	for _, r := range list {
 		table = append(table, r.fields(printable))
 	}
-	return writeColumns(w, table)
+	return tableText(table)
 }
 
 // csvCell keeps a spreadsheet from taking a name for a formula.

@@ -76,7 +76,7 @@ is the registry's if it was asked, else the file's.
 			return err
 		}
 		if t.Store == nil {
-			t.Store, t.IsDefault = failedStore{err}, true
+			t.Store = &filter{read: true, err: err} // which fails with the same error
 		}
 		if err := o.password.check(cmd, t); err != nil {
 			return err
@@ -106,15 +106,6 @@ func nameInReport(user string) string {
 		before += "..."
 	}
 	return before
-}
-
-// A failedStore is used if no store could be opened.
-type failedStore struct{ err error }
-
-func (s failedStore) Read(context.Context) (*htpasswd.File, error) { return nil, s.err }
-
-func (s failedStore) Update(context.Context, func(*htpasswd.File) error) (bool, error) {
-	return false, s.err
 }
 
 // A userVerify is one run of the command.

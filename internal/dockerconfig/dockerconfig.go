@@ -31,8 +31,7 @@ func Set(text []byte, at registry.Address, user string, password []byte) ([]byte
 		CredsStore  string
 		CredHelpers map[string]string
 	}
-	config := make(map[string]json.RawMessage)
-	logins := make(map[string]json.RawMessage)
+	var config, logins map[string]json.RawMessage
 	if len(bytes.TrimSpace(text)) > 0 {
 		if json.Unmarshal(text, &known) != nil || json.Unmarshal(text, &config) != nil {
 			return nil, ErrMalformed
@@ -49,7 +48,6 @@ func Set(text []byte, at registry.Address, user string, password []byte) ([]byte
 	if helper != "" {
 		return nil, &HelperError{fmt.Sprintf("docker-credential-%s", helper)}
 	}
-	// The two are null in a configuration that says null.
 	if config == nil {
 		config = make(map[string]json.RawMessage)
 	}

@@ -172,26 +172,21 @@ func (s *Server) login(r *http.Request) (string, error) {
 	return user, s.Verify(r.Context(), user, password)
 }
 
-// codes are the error codes, which clients show beside the message.
-var codes = map[int]string{
-	http.StatusBadRequest:   "UNSUPPORTED",
-	http.StatusUnauthorized: "UNAUTHORIZED",
-}
-
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, status int, message string) {
 	user, _, _ := r.BasicAuth()
 	s.Log.Warn("no token", "user", crypt.Redact(user), "client", r.RemoteAddr, "status", status, "reason", message)
-	code := codes[status]
+	code := "UNAVAILABLE" // clients show it beside the message
 	switch status {
 	case http.StatusBadRequest:
+		code = "UNSUPPORTED"
 		s.malformed.Add(1)
 	case http.StatusUnauthorized:
+		code = "UNAUTHORIZED"
 		s.refused.Add(1)
 		w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Basic realm=%q, charset="UTF-8"`, s.Service))
 	default:
 		s.unavailable.Add(1)
 		w.Header().Set("Retry-After", "1")
-		code = "UNAVAILABLE"
 	}
 	respond(w, status, map[string]any{"errors": []map[string]string{{"code": code, "message": message}}})
 }

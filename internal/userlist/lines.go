@@ -59,8 +59,8 @@ func (p *parser) refuseDESCrypt() {
 	if !p.hasHashes && !strings.EqualFold(filepath.Ext(p.options.Name), ".htpasswd") {
 		return
 	}
-	for i := range p.list.Users {
-		u := &p.list.Users[i]
+	for i := range p.users {
+		u := &p.users[i]
 		switch scheme, _ := crypt.Scan(string(u.Password)); {
 		case scheme != crypt.DESCrypt:
 		case p.options.SkipUnsupported:

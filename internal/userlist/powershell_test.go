@@ -48,8 +48,7 @@ func TestPowerShell(t *testing.T) {
 	for _, list := range lists {
 		text, err := os.ReadFile(filepath.Join(dir, list.Name()))
 		require.NoError(t, err)
-		parsed, err := Parse(string(text), Options{Name: list.Name()})
-		users := parsed.Users
+		users, err := Parse(string(text), Options{Name: list.Name()})
 		if assert.NoError(t, err, list.Name()) && assert.Len(t, users, 2, list.Name()) {
 			assert.Equal(t, []string{"élan", "fran,cis"}, []string{users[0].Name, users[1].Name}, list.Name())
 			assert.Equal(t, []string{"d0cker-é", "r3g;L4b"}, []string{string(users[0].Password), string(users[1].Password)}, list.Name())

@@ -45,20 +45,6 @@ type User struct {
 	entry int // counted from 1: several may be on one line
 }
 
-// A List is the users of a list, each of them once.
-type List struct {
-	Users []User // in the order of the list
-}
-
-// Index returns where in Users each user is, by the name.
-func (l List) Index() map[string]int {
-	index := make(map[string]int, len(l.Users))
-	for i, u := range l.Users {
-		index[u.Name] = i
-	}
-	return index
-}
-
 // HasHash reports whether the entry has a hash instead of a password.
 func (u User) HasHash() bool { return !u.Hash.IsZero() }
 
@@ -89,32 +75,27 @@ func (p Problem) String() string {
 // An Error holds every problem of a list, at least one, in the order of the list.
 type Error struct{ Problems []Problem }
 
-// Error describes the first problem and says how many there are.
-func (e *Error) Error() string {
-	first := e.Problems[0]
-	if n := len(e.Problems); n > 1 {
-		return fmt.Sprintf("line %d: %v (the first of %d bad entries)", first.Line, first, n)
-	}
-	return fmt.Sprintf("line %d: %v", first.Line, first)
-}
+// Error describes the first problem.
+func (e *Error) Error() string { return fmt.Sprintf("line %d: %v", e.Problems[0].Line, e.Problems[0]) }
 
 // Unwrap returns the reason of the first problem.
 func (e *Error) Unwrap() error { return e.Problems[0].Err }
 
-// Parse reads a list. If any entry is bad, the error is an [*Error] with all of them, and
-// the List is empty. If the format is not supported, the error is a [FormatError].
-func Parse(text string, o Options) (List, error) {
+// Parse returns the users of a list, each of them once, in the order of the list. If any
+// entry is bad, the error is an [*Error] with all of them. If the format is not
+// supported, the error is a [FormatError].
+func Parse(text string, o Options) ([]User, error) {
 	text, err := decode(text)
 	if err != nil {
-		return List{}, err
+		return nil, err
 	}
 	if o.Format == "" {
 		if o.Format, err = Guess(o.Name, text); err != nil {
-			return List{}, err
+			return nil, err
 		}
 	}
 	room := min(strings.Count(text, "\n"), len(text)/64) // enough for a list of hashes
-	p := parser{options: o, list: List{make([]User, 0, room)}, bad: make(map[int]error)}
+	p := parser{options: o, users: make([]User, 0, room), bad: make(map[int]error)}
 	switch o.Format {
 	case CSV:
 		p.csv(text)
@@ -126,9 +107,9 @@ func Parse(text string, o Options) (List, error) {
 	p.refuseUsers()
 	slices.SortStableFunc(p.problems, func(a, b Problem) int { return cmp.Compare(a.entry, b.entry) })
 	if len(p.problems) > 0 {
-		return List{}, &Error{p.problems}
+		return nil, &Error{p.problems}
 	}
-	return p.list, nil
+	return p.users, nil
 }
 
 // decode returns text as UTF-8 without a byte order mark.
@@ -156,7 +137,7 @@ func decode(text string) (string, error) {
 // A parser collects the users and the problems of a list.
 type parser struct {
 	options  Options
-	list     List
+	users    []User
 	problems []Problem
 	bad      map[int]error // the problem of a user in the list, by the index
 
@@ -217,20 +198,20 @@ func (p *parser) add(line int, name string, password, hash *string) {
 		err = errNoPassword
 	}
 	if err != nil {
-		p.bad[len(p.list.Users)] = err
+		p.bad[len(p.users)] = err
 	}
-	p.list.Users = append(p.list.Users, u)
+	p.users = append(p.users, u)
 }
 
 // refuseUsers refuses users who are listed twice, and those whose entry is bad otherwise.
 func (p *parser) refuseUsers() {
-	names := make([]string, len(p.list.Users))
-	for i, u := range p.list.Users {
+	names := make([]string, len(p.users))
+	for i, u := range p.users {
 		names[i] = u.Name
 	}
 	repeated := record.Repeated(names)
 	lines := make(map[string]int) // of the first entry that is not bad
-	for i, u := range p.list.Users {
+	for i, u := range p.users {
 		first, isListed := lines[u.Name]
 		bad, isBad := p.bad[i]
 		switch {

@@ -88,7 +88,7 @@ func TestParse(t *testing.T) {
 			list, err := Parse(c.text, Options{Name: c.file, Generate: true})
 			require.NoError(t, err)
 			var got []string
-			for _, u := range list.Users {
+			for _, u := range list {
 				got = append(got, show(u))
 			}
 			assert.Equal(t, c.want, got)
@@ -206,7 +206,7 @@ func TestNoHashIsTakenForAPassword(t *testing.T) {
 	for _, value := range []string{"$ecret$auce", "$2", "2y$10$x", "{d0cker}", "$money$", "a$1$b", "$100$", "#1"} {
 		list, err := Parse("elton:"+value, Options{Format: Lines})
 		require.NoError(t, err, value)
-		assert.Equal(t, value, string(list.Users[0].Password))
+		assert.Equal(t, value, string(list[0].Password))
 	}
 }
 
@@ -286,8 +286,8 @@ func TestSkipUnsupported(t *testing.T) {
 	list, err := Parse(text, Options{SkipUnsupported: true})
 	require.NoError(t, err)
 	for i, skip := range []bool{false, true, true, true, false, true} {
-		assert.Equal(t, skip, list.Users[i].Skip, list.Users[i].Name)
-		assert.Equal(t, i == 4, list.Users[i].Password != nil, list.Users[i].Name)
+		assert.Equal(t, skip, list[i].Skip, list[i].Name)
+		assert.Equal(t, i == 4, list[i].Password != nil, list[i].Name)
 	}
 
 	// A damaged hash is a mistake, not another scheme.
@@ -301,7 +301,7 @@ func TestSkipUnsupported(t *testing.T) {
 func TestDESCrypt(t *testing.T) {
 	list, err := Parse("elton:rqXexS6ZhobKA\n", Options{Name: "users.txt"})
 	require.NoError(t, err)
-	assert.Equal(t, "rqXexS6ZhobKA", string(list.Users[0].Password))
+	assert.Equal(t, "rqXexS6ZhobKA", string(list[0].Password))
 
 	_, err = Parse("elton:rqXexS6ZhobKA\n", Options{Name: "users.htpasswd"})
 	assert.ErrorIs(t, err, ErrInvalidEntry)
@@ -360,7 +360,7 @@ func FuzzParse(f *testing.F) {
 			require.True(t, slices.IsSortedFunc(bad.Problems, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) }))
 		}
 		names := make(map[string]bool)
-		for _, u := range list.Users {
+		for _, u := range list {
 			require.NoError(t, htpasswd.ValidateUser(u.Name))
 			require.Positive(t, u.Line)
 			require.False(t, names[u.Name], "listed twice")
