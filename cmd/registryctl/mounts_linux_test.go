@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -157,6 +158,23 @@ func TestMountedFile(t *testing.T) {
 		assert.Equal(t, editable, contents(t, outside))
 		o := run(t, program, "user", "remove", "elton", "-f", inside)
 		assert.Regexp(t, `\n  hint: mount its directory instead, or use --in-place`, o.stderr)
+	})
+
+	// An edit that changes nothing needs no right to write.
+	t.Run("unchanged", func(t *testing.T) {
+		privateMounts(t)
+		_, inside := mounted(t)
+		for _, args := range [][]string{nil, {"--in-place"}} {
+			for _, edit := range [][]string{{"remove", "nobody", "--if-exists"}, {"enable", "elton"}} {
+				o := run(t, slices.Concat([]string{program, "user"}, edit, []string{"-f", inside}, args)...)
+				assert.Zero(t, o.status, "%q: %s", edit, o.stderr)
+			}
+			require.NoError(t, unix.Mount("", inside, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, ""))
+			for _, edit := range [][]string{{"remove", "nobody", "--if-exists"}, {"enable", "elton"}} {
+				o := run(t, slices.Concat([]string{program, "user"}, edit, []string{"-f", inside}, args)...)
+				assert.Zero(t, o.status, "%q, read-only: %s", edit, o.stderr)
+			}
+		}
 	})
 
 	// Nobody has to type a password first. Nor does a link hide where it leads, or a

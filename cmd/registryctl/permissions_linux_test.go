@@ -200,6 +200,26 @@ func TestOwnerAndModeStay(t *testing.T) {
 	}
 }
 
+// Whoever may write the file by its access list can use its lock.
+func TestAccessListOfLock(t *testing.T) {
+	testserver.Need(t, "setfacl")
+	program := ordinary(t)
+	file := filepath.Join(openFolder(t, 0o777), "htpasswd")
+	require.NoError(t, os.WriteFile(file, []byte(editable), 0o600))
+	out, err := exec.Command("setfacl", "-m", "user:65534:rw", file).CombinedOutput()
+	require.NoError(t, err, string(out))
+	registryctl(t, "user", "add", "gordon", "--hash", hash, "-f", file)
+	o := run(t, append(program, "user", "remove", "gordon", "--in-place", "-f", file)...)
+	assert.Zero(t, o.status, o.stderr)
+
+	// A lock that is in the way is named.
+	require.NoError(t, os.Remove(lockOf(file)))
+	require.NoError(t, os.WriteFile(lockOf(file), nil, 0o600))
+	o = run(t, append(program, "user", "remove", "elton", "--in-place", "-f", file)...)
+	assert.Equal(t, 1, o.status)
+	assert.Contains(t, o.stderr, "permission denied: "+lockOf(file)+" belongs to root")
+}
+
 // The access list of a file stays, and so does its label; one that its folder has
 // for new files is not added.
 func TestAccessList(t *testing.T) {

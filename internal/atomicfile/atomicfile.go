@@ -207,10 +207,11 @@ func (u *update) revise(ctx context.Context) (*revision, error) {
 // uses if the file has not changed. If the edit has to start again, the error is
 // errChanged or errLost.
 func (u *update) locked(ctx context.Context, first *revision) (changed bool, err error) {
+	nothingToDo := first.from.whole && first.err == nil && first.text == nil
 	lock, err := u.lock(ctx)
 	if err != nil {
-		if ctx.Err() == nil && first.from.whole && first.err == nil && first.text == nil {
-			return false, nil // there is nothing to do, on a read-only file system
+		if nothingToDo && ctx.Err() == nil {
+			return false, nil // on a read-only file system
 		}
 		return false, err
 	}
@@ -221,6 +222,9 @@ func (u *update) locked(ctx context.Context, first *revision) (changed bool, err
 	if u.InPlace {
 		own, err := u.lockData(ctx)
 		if err != nil {
+			if nothingToDo && ctx.Err() == nil {
+				return false, nil // on a file that is mounted read-only
+			}
 			return false, err
 		}
 		defer own.release()

@@ -201,6 +201,9 @@ func (u *update) openLock(ctx context.Context, name string) (f *os.File, err err
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, errLost
 	}
+	if errors.Is(err, fs.ErrPermission) && u.mayWriteData(ctx) {
+		return nil, &namedError{"open", u.beside(name), err}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -233,6 +236,10 @@ func (u *update) createLock(ctx context.Context, name string) (*os.File, error) 
 		return nil, &namedError{"create a file in", u.dir.Name(), err}
 	}
 	hide(f)
+	if data, err := u.openData(ctx, os.O_RDONLY); err == nil {
+		defer data.Close()
+		_ = copyAccessList(f, data) // else those on it are kept out, and are told so
+	}
 	return f, nil
 }
 

@@ -70,5 +70,6 @@ func lstat(ctx context.Context, dir *os.Root, name string) (info fs.FileInfo, er
 // in every directory. Older versions of it do so even if an extension follows.
 func IsDevice(name string) bool {
 	name, _, _ = strings.Cut(name, ".")
-	return name != "" && !filepath.IsLocal(strings.TrimRight(name, " "))
+	name = strings.TrimRight(name, " ")
+	return name != "" && !filepath.IsLocal(name)
 }

@@ -12,6 +12,8 @@ import (
 // copyXattrs does nothing: x/sys has no access lists for these systems.
 func copyXattrs(*os.File, *os.File) error { return nil }
 
+func copyAccessList(*os.File, *os.File) error { return nil }
+
 func setModTime(f *os.File, t time.Time) error {
 	now := unix.NsecToTimeval(time.Now().UnixNano())
 	return unix.Futimes(int(f.Fd()), []unix.Timeval{now, unix.NsecToTimeval(t.UnixNano())})

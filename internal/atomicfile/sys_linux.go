@@ -38,26 +38,32 @@ func copyXattrs(f, old *os.File) error {
 		names = slices.Concat(keptXattrs, users)
 	}
 	for _, name := range names {
-		var want []byte
-		var err error
-		if old != nil {
-			if want, err = xattr(old, name); err != nil {
-				return err
-			}
-		}
-		is, err := xattr(f, name)
-		switch {
-		case err != nil || bytes.Equal(want, is):
-		case want == nil:
-			err = unix.Fremovexattr(int(f.Fd()), name)
-		default:
-			err = unix.Fsetxattr(int(f.Fd()), name, want, 0)
-		}
-		if err != nil {
+		if err := copyXattr(f, old, name); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// copyAccessList gives f the access list of another file.
+func copyAccessList(f, like *os.File) error { return copyXattr(f, like, accessList) }
+
+func copyXattr(f, old *os.File, name string) error {
+	var want []byte
+	var err error
+	if old != nil {
+		if want, err = xattr(old, name); err != nil {
+			return err
+		}
+	}
+	is, err := xattr(f, name)
+	switch {
+	case err != nil || bytes.Equal(want, is):
+		return err
+	case want == nil:
+		return unix.Fremovexattr(int(f.Fd()), name)
+	}
+	return unix.Fsetxattr(int(f.Fd()), name, want, 0)
 }
 
 // maxXattr is the size that Linux allows for a value, and for the list of names.

@@ -51,6 +51,7 @@ func isShared(fs.FileInfo) bool                                             { re
 func settleTime(*os.File) error                                             { return nil }
 func setTime(*os.File, time.Time, time.Duration) error                      { return errors.ErrUnsupported }
 func copyAttributes(*os.File, *os.File, fs.FileMode) error                  { return errors.ErrUnsupported }
+func copyAccessList(*os.File, *os.File) error                               { return nil }
 func modeDiffers(fs.FileInfo, fs.FileMode) bool                             { return false }
 func sameChangeTime(fs.FileInfo, fs.FileInfo) bool                          { return true }
 func setOwnerAndMode(*os.File, fs.FileInfo, fs.FileInfo, fs.FileMode) error { return nil }

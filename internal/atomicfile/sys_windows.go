@@ -357,6 +357,9 @@ func addAttributes(f *os.File, attributes uint32) error {
 
 func setOwnerAndMode(*os.File, fs.FileInfo, fs.FileInfo, fs.FileMode) error { return nil }
 
+// copyAccessList does nothing: a file takes the access list of its directory.
+func copyAccessList(*os.File, *os.File) error { return nil }
+
 func modeDiffers(fs.FileInfo, fs.FileMode) bool { return false }
 
 // sameChangeTime is always true: the time is not in what Go knows of a file.

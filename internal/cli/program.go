@@ -86,7 +86,7 @@ type Store interface {
 	Update(context.Context, func(*htpasswd.File) error) (changed bool, err error)
 }
 
-// A Text is a store with what is said of it.
+// A Text is a store, with what messages say about it.
 type Text struct {
 	Store
 	Name      string // in messages; empty if the flags name none
@@ -97,7 +97,7 @@ type Text struct {
 	DryRun    DryRun // set by Program.open
 	Manifest  string // set by Program.open
 
-	file fileStore // of File, for the access file beside it
+	file fileStore // of File if there is one, for the access file
 }
 
 // open opens the text that the flags name.

@@ -132,8 +132,11 @@ func (f *fileFlags) registerMode(cmd *cobra.Command) {
 
 // open returns the file that the flags and the environment name.
 func (f *fileFlags) open(o OpenOptions) (Text, error) {
+	s := fileStore{program: f.program, timeout: time.Duration(f.lockTimeout), access: o.Access, prompt: o.Prompt}
+	s.InPlace, s.Create = f.inPlace, o.Access == ToCreate
+	s.Mode, s.SetMode = fs.FileMode(f.mode), f.mode != 0
 	if f.path == "-" {
-		t := Text{Store: &filter{in: f.program.Stdin, out: f.program.Stdout}, Name: "the input", ToStdout: true}
+		t := Text{Store: &filter{in: f.program.Stdin, out: f.program.Stdout}, Name: "the input", ToStdout: true, file: s}
 		if f.mode != 0 {
 			return t, Misuse("", "--mode needs a file, not standard input")
 		}
@@ -142,9 +145,6 @@ func (f *fileFlags) open(o OpenOptions) (Text, error) {
 	if f.mode != 0 && runtime.GOOS == "windows" {
 		return Text{}, Misuse("the file takes the access list of its directory", "--mode does not work on Windows")
 	}
-	s := fileStore{program: f.program, timeout: time.Duration(f.lockTimeout), access: o.Access}
-	s.InPlace, s.Create = f.inPlace, o.Access == ToCreate
-	s.Mode, s.SetMode = fs.FileMode(f.mode), f.mode != 0
 	switch {
 	case f.path != "":
 		s.Path, s.origin = string(f.path), "named by -f"

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -25,6 +26,7 @@ type fileStore struct {
 	origin    string // where the path comes from, for messages
 	isDefault bool   // only the default directory is created, as any other may be mistyped
 	access    Access
+	prompt    bool          // a person is asked for a password between Read and Update
 	timeout   time.Duration // for the lock
 }
 
@@ -35,6 +37,9 @@ func (s fileStore) Read(ctx context.Context) (*htpasswd.File, error) {
 		if err := s.checkEdit(); err != nil {
 			return nil, s.explain(err)
 		}
+	}
+	if s.prompt && !s.InPlace && isMountPoint(s.Path) {
+		return nil, s.explain(syscall.EBUSY)
 	}
 	// The file may be a pipe.
 	f, err := await(ctx, func() (*htpasswd.File, error) { return s.FileStore.Read(ctx) })
@@ -75,8 +80,6 @@ func (s fileStore) checkEdit() error {
 		return Fail("", "%s is not a regular file", s.Path)
 	case err == nil && isReadOnly(info):
 		return atomicfile.ErrReadOnly
-	case err == nil && !s.InPlace && isMountPoint(s.Path):
-		return syscall.EBUSY
 	case isMissing(err) && s.Create && !s.isDefault:
 		if _, err := os.Stat(filepath.Dir(s.Path)); isMissing(err) {
 			return Fail(noDirectory, "the directory of %s does not exist (%s)", s.Path, s.origin)
@@ -142,7 +145,7 @@ func (s fileStore) explain(err error) error {
 	case errors.Is(err, context.DeadlineExceeded):
 		return Fail("another process is editing the file; use --lock-timeout to wait longer", "%s was still locked after %s", s.Path, s.timeout)
 	case errors.Is(err, fs.ErrPermission):
-		return s.denied()
+		return s.denied(err)
 	case errors.Is(err, syscall.EBUSY):
 		return Fail("mount its directory instead, or use --in-place", "%s is mounted as a single file, which cannot be replaced", s.Path)
 	case errors.Is(err, syscall.EROFS):
@@ -169,11 +172,16 @@ func (e missingFile) Is(target error) bool { return target == fs.ErrNotExist }
 
 // denied returns the error for missing permissions. It names the file or its directory,
 // whichever is the reason, and the owner.
-func (s fileStore) denied() error {
+func (s fileStore) denied(err error) error {
 	name := s.Path
 	dir := filepath.Dir(s.Path)
-	if cannotUse(dir, s.access != ToRead && !s.InPlace) {
+	if at, ok := errors.AsType[*fs.PathError](err); ok && at.Path != s.Path && strings.HasSuffix(at.Path, ".lock") {
+		name = at.Path // of a user who may write the file
+	} else if cannotUse(dir, s.access != ToRead && !s.InPlace) {
 		name = dir
+	}
+	if info, err := os.Stat(name); err == nil && isOwn(info) && currentUser() != "" {
+		return Fail(ownHint(name, info), "permission denied: %s", name)
 	}
 	owner, me := ownerOf(name), currentUser()
 	if runtime.GOOS == "windows" && s.access != ToRead {
@@ -184,6 +192,18 @@ func (s fileStore) denied() error {
 	}
 	hint := fmt.Sprintf("run the command with sudo, or take ownership: sudo chown %s %s", quote(me), quote(name))
 	return Fail(cmp.Or(containerHint(name), hint), "permission denied: %s belongs to %s", name, owner)
+}
+
+// ownHint returns the hint for a file or directory of the user that denies an access.
+func ownHint(name string, info fs.FileInfo) string {
+	mode := info.Mode().Perm() | 0o600
+	if info.IsDir() {
+		mode |= 0o700
+	}
+	if mode != info.Mode().Perm() {
+		return fmt.Sprintf("chmod %04o %s", mode, quote(name))
+	}
+	return "it is yours, so something else forbids it: see lsattr, or the rules of a security module"
 }
 
 // A filter is the store of "-f -". It reads the text from in, and an edit writes the new

@@ -4,6 +4,7 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/signal"
@@ -67,11 +68,20 @@ func currentUser() string {
 }
 
 // quote quotes a word for a shell if necessary. Single quotes mean the same to PowerShell.
+// A word with characters that a message cannot show is written in octal, for bash, zsh and
+// POSIX shells of 2024.
 func quote(word string) string {
 	if isPlain(word, "._/:@%+=,-") {
 		return word
 	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+	if oneLine(word) == word {
+		return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+	}
+	var octal strings.Builder
+	for _, b := range []byte(word) {
+		fmt.Fprintf(&octal, `\%03o`, b)
+	}
+	return "$'" + octal.String() + "'"
 }
 
 // systemPath returns a path in the form of the system.
