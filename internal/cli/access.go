@@ -1,20 +1,19 @@
 package cli
 
 import (
-	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/registryctl/registryctl/htpasswd"
 	"github.com/registryctl/registryctl/internal/access"
 	"github.com/registryctl/registryctl/internal/atomicfile"
+	"github.com/registryctl/registryctl/internal/crypt"
 )
 
 func newAccess(p *Program) *cobra.Command {
@@ -64,8 +63,7 @@ type rightsFile struct {
 // users' file.
 func openRights(p *Program, flag pathFlag, users Text) (rightsFile, error) {
 	r := rightsFile{users: users, fileStore: users.file}
-	r.program, r.origin = p, "named by --access"
-	r.timeout = cmp.Or(r.timeout, 10*time.Second)
+	r.origin, r.isDefault = "named by --access", false
 	r.Path = string(flag)
 	if flag != "" {
 		r.flag = " --access " + quote(r.Path)
@@ -96,20 +94,37 @@ func (r rightsFile) command(verb string, operands ...string) string {
 }
 
 func (r rightsFile) read() (*access.File, error) {
-	text, err := atomicfile.Read(r.Path)
+	text, _, err := atomicfile.ReadToWatch(r.Path) // which waits for no pipe
 	if err != nil {
-		if isMissing(err) {
-			return nil, err
-		}
 		return nil, r.explain(err)
 	}
 	return r.parse(text)
 }
 
+// readIfAny returns nil if there is no access file and none was named.
+func (r rightsFile) readIfAny() (*access.File, error) {
+	f, err := r.read()
+	if r.flag == "" && isMissing(err) {
+		return nil, nil
+	}
+	return f, err
+}
+
+// explain is that of a fileStore, with another hint for a file that does not exist.
+func (r rightsFile) explain(err error) error {
+	if isMissing(err) && !errors.As(err, new(*Error)) {
+		return Fail(program+" access grant creates it", "%w", missingFile{r.Path, r.origin})
+	}
+	return r.fileStore.explain(err)
+}
+
+// editAccessFile is the hint for a malformed access file.
+const editAccessFile = "edit the access file; " + program + " access --help shows examples"
+
 func (r rightsFile) parse(text string) (*access.File, error) {
 	f, err := access.Parse(text)
 	if err != nil {
-		return nil, fail(exitFormat, "edit the line; registryctl access --help shows examples", "%s: %w", r.Path, err)
+		return nil, fail(exitFormat, editAccessFile, "%s: %w", r.Path, err)
 	}
 	return f, nil
 }
@@ -117,12 +132,15 @@ func (r rightsFile) parse(text string) (*access.File, error) {
 // update edits the access file. A new file gets the mode of the users' file, because the
 // same server reads both.
 func (r rightsFile) update(ctx context.Context, create bool, edit func(*access.File) error) (changed bool, err error) {
-	r.access = ToEdit
+	r.access, r.Create = ToEdit, create
+	if err := r.checkEdit(); err != nil {
+		return false, r.explain(err)
+	}
 	o := atomicfile.Options{Create: create, InPlace: r.InPlace}
 	if info, err := os.Stat(r.users.File); err == nil {
 		o.Mode = info.Mode().Perm()
 	}
-	ctx, cancel := context.WithTimeout(ctx, r.timeout)
+	ctx, cancel := context.WithTimeout(ctx, max(r.timeout, shortestWait))
 	defer cancel()
 	changed, err = atomicfile.Update(ctx, r.Path, o, func(text string) (io.WriterTo, error) {
 		if text == "" && create {
@@ -152,9 +170,6 @@ func parseGrant(cmd *cobra.Command, user string, args []string) (g grantLine, er
 	names := []string{"USER", "ACTION", "REPOSITORY..."}
 	if cmd.Flags().Changed("user") {
 		names, g.subject = names[1:], access.User(user)
-		if err := htpasswd.ValidateUser(user); err != nil {
-			return g, fail(exitName, "", "cannot use that name: %w", err)
-		}
 	}
 	if err := operands(names...)(cmd, args); err != nil {
 		return g, err
@@ -174,7 +189,7 @@ func parseGrant(cmd *cobra.Command, user string, args []string) (g grantLine, er
 
 // String returns the line for a message, without the subject.
 func (g grantLine) String() string {
-	return fmt.Sprintf("%s on %s", g.action, strings.Join(g.repositories, ", "))
+	return crypt.Redact(fmt.Sprintf("%s on %s", g.action, strings.Join(g.repositories, ", ")))
 }
 
 // shownSubject returns a subject for a message.
@@ -187,7 +202,19 @@ func shownSubject(s access.Subject) string {
 	case s == access.Users:
 		return "everyone who has logged in"
 	}
-	return oneLine(string(s))
+	return oneLine(crypt.Redact(string(s)))
+}
+
+// grantCommand returns the command that grants a subject an action in a repository.
+func (r rightsFile) grantCommand(s access.Subject, action access.Action, repository string) string {
+	name, isUser := s.UserName()
+	switch typed, err := access.ParseSubject(name); {
+	case !isUser:
+		return r.command("access grant", string(s), string(action), repository)
+	case err != nil || typed != s: // the name would be taken for a group, or for everyone
+		return r.command("access grant --user "+quote(name), string(action), repository)
+	}
+	return r.command("access grant", name, string(action), repository)
 }
 
 // completeGrant offers users, actions, and the repositories of the access file.

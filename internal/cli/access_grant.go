@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/registryctl/registryctl/htpasswd"
 	"github.com/registryctl/registryctl/internal/access"
 	"github.com/registryctl/registryctl/internal/crypt"
 )
@@ -57,6 +58,11 @@ func (o *grantOptions) register(cmd *cobra.Command, p *Program, run func(context
 }
 
 func accessGrant(ctx context.Context, p *Program, o grantOptions) error {
+	if name, ok := o.subject.UserName(); ok {
+		if err := htpasswd.ValidateUser(name); err != nil {
+			return p.cannot("grant anything to", name, o.rights.users, err)
+		}
+	}
 	for _, repository := range o.repositories {
 		if err := access.CheckPattern(repository); err != nil {
 			return Misuse("", "%w", err)
@@ -72,7 +78,7 @@ func accessGrant(ctx context.Context, p *Program, o grantOptions) error {
 	})
 	switch {
 	case errors.Is(err, access.ErrUnknownGroup):
-		return fail(exitName, "first define it, in a line such as "+string(o.subject)+" = elton francis", "cannot grant to %s: %w in %s", o.subject, access.ErrUnknownGroup, o.rights.Path)
+		return fail(exitName, "first define it, in a line such as "+shownSubject(o.subject)+" = elton francis", "cannot grant to %s: %w in %s", shownSubject(o.subject), access.ErrUnknownGroup, o.rights.Path)
 	case !made(err):
 		return err
 	case !changed && err == nil:
@@ -106,8 +112,8 @@ func warnOfGrant(ctx context.Context, p *Program, o grantOptions, created bool, 
 	without := usersWithoutRights(users, lastEntries(users, nil), rights)
 	for _, name := range without[:min(len(without), most)] {
 		command := ""
-		if access.Subject(name) == access.User(name) && shown(name) != crypt.Hidden {
-			command = "; to restore them: " + o.rights.command("access grant", name, "all", "**")
+		if !crypt.HoldsHash(name) {
+			command = "; to restore them: " + o.rights.grantCommand(access.User(name), access.All, "**")
 		}
 		p.Warn("user %s now has no rights%s", shown(name), command)
 	}

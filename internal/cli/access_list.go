@@ -48,13 +48,13 @@ line}.`,
 }
 
 func accessList(p *Program, r rightsFile, format string) error {
-	f, err := r.read()
-	switch {
-	case isMissing(err):
-		p.Say("there is no %s: everyone who has logged in may do everything", r.Path)
-		f, _ = access.Parse("")
-	case err != nil:
+	f, err := r.readIfAny()
+	if err != nil {
 		return err
+	}
+	if f == nil {
+		p.Say("there is no %s: everyone who has logged in may do everything", r.Path)
+		f = new(access.File)
 	}
 	rows := []grantRow{}
 	for g := range f.All() {

@@ -51,8 +51,8 @@ func accessTest(ctx context.Context, p *Program, o grantOptions) error {
 			p.Warn("%s is disabled and gets no token: %s", shown(user), p.userCommand("enable", user))
 		}
 	}
-	f, err := o.rights.read()
-	if err != nil && !isMissing(err) {
+	f, err := o.rights.readIfAny()
+	if err != nil {
 		return err
 	}
 	rights := access.Unrestricted()
@@ -68,7 +68,7 @@ func accessTest(ctx context.Context, p *Program, o grantOptions) error {
 		grants = rights.Find(user, o.action, repository)
 	}
 	if grants == nil {
-		return fail(exitMismatch, o.rights.command("access grant", string(o.subject), string(o.action), repository), "%s may not %s %s", shownSubject(o.subject), verbOf(o.action), repository)
+		return fail(exitMismatch, o.rights.grantCommand(o.subject, o.action, repository), "%s may not %s %s", shownSubject(o.subject), verbOf(o.action), repository)
 	}
 	if f == nil {
 		return p.Print(fmt.Appendf(nil, "there is no %s: everyone who has logged in may do everything\n", oneLine(o.rights.Path)))

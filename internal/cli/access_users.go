@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -27,13 +28,23 @@ func (g *grantsFlags) register(cmd *cobra.Command, p *Program, usage string) {
 	}
 }
 
-// open returns the access file, or nil if there can be none.
+// open returns the access file, or nil if there can be none. One that was named must
+// exist, and one that is to be edited must be readable.
 func (g grantsFlags) open(p *Program, users Text) (*rightsFile, error) {
 	if !p.AccessFile || users.File == "" && g.access == "" && !g.along {
 		return nil, nil
 	}
 	r, err := openRights(p, g.access, users)
-	return &r, err
+	if err != nil {
+		return nil, err
+	}
+	switch _, err := r.readIfAny(); {
+	case isMissing(err):
+		return nil, err
+	case err != nil && g.along:
+		return nil, fmt.Errorf("cannot change the grants: %w", err)
+	}
+	return &r, nil
 }
 
 // follow edits the grants of users who were removed or renamed, or, without --grants,
@@ -42,14 +53,14 @@ func (g grantsFlags) follow(ctx context.Context, r *rightsFile, users []string, 
 	if r == nil {
 		return nil
 	}
-	f, err := r.read()
+	f, err := r.readIfAny()
 	switch {
-	case isMissing(err):
-		return nil
 	case err != nil && g.along:
 		return fmt.Errorf("cannot change the grants: %w", err)
 	case err != nil:
 		r.program.Warn("cannot tell which grants remain: %v", err)
+		return nil
+	case f == nil:
 		return nil
 	}
 	for _, user := range users {
@@ -89,18 +100,20 @@ type grantFinding struct {
 }
 
 // findingsOfGrants returns the findings about the access file, if there is one.
-func findingsOfGrants(p *Program, flag pathFlag, t Text, users *htpasswd.File) []grantFinding {
+func findingsOfGrants(r *rightsFile, users *htpasswd.File) []grantFinding {
 	findings := []grantFinding{}
-	r, err := grantsFlags{access: flag}.open(p, t)
-	if r == nil || err != nil {
+	if r == nil {
 		return findings
 	}
-	f, err := r.read()
-	if isMissing(err) {
-		return findings
+	f, err := r.readIfAny()
+	if bad, ok := errors.AsType[*access.ParseError](err); ok {
+		return append(findings, grantFinding{Severity: "error", File: r.Path, Line: bad.Line, Message: bad.Err.Error()})
 	}
 	if err != nil {
 		return append(findings, grantFinding{Severity: "error", File: r.Path, Message: err.Error()})
+	}
+	if f == nil {
+		return findings
 	}
 	entries := lastEntries(users, nil)
 	exists := func(user string) bool {
@@ -126,8 +139,12 @@ func usersWithoutRights(users *htpasswd.File, entries map[string]htpasswd.Entry,
 	return names
 }
 
-func writeGrantFindings(w io.Writer, findings []grantFinding) {
+// writeGrantFindings writes the findings, or only the errors.
+func writeGrantFindings(w io.Writer, findings []grantFinding, onlyErrors bool) {
 	for _, f := range findings {
+		if onlyErrors && f.Severity != "error" {
+			continue
+		}
 		user := ""
 		if f.User != "" {
 			user = "user " + shown(f.User) + ": "

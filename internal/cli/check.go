@@ -26,6 +26,7 @@ type checkOptions struct {
 	dryRun      dryRunFlag
 	format      formatFlag
 	access      pathFlag
+	rights      *rightsFile
 }
 
 // NewCheck returns the command that looks for problems in the text.
@@ -88,6 +89,9 @@ file, line, user, message}]}. The grants are the problems of the access file.`,
 			open.Access = ToEdit
 		}
 		if o.text, err = p.open(open); err != nil {
+			return err
+		}
+		if o.rights, err = (grantsFlags{access: o.access}).open(p, o.text); err != nil && o.access != "" {
 			return err
 		}
 		return check(cmd.Context(), p, o)
@@ -169,7 +173,7 @@ func check(ctx context.Context, p *Program, o checkOptions) error {
 		}
 		report.Findings = append(report.Findings, findings...)
 	}
-	report.Grants = findingsOfGrants(p, o.access, o.text, f)
+	report.Grants = findingsOfGrants(o.rights, f)
 	report.disabled = countDisabled(f)
 	if err := o.write(p, report); err != nil {
 		return err
@@ -274,9 +278,10 @@ func (o checkOptions) writeText(w io.Writer, p *Program, r checkReport) {
 	for _, change := range r.Changes {
 		fmt.Fprintf(w, "%s: %s: %s [%s]\n", location(r.File, change.Line), verb, oneLine(change.Done), change.Kind)
 	}
+	onlyErrors := p.quiet && !o.strict
 	findings, servers := r.merged()
 	for _, f := range findings {
-		if p.quiet && !o.strict && f.Severity == lint.SeverityWarning {
+		if onlyErrors && f.Severity == lint.SeverityWarning {
 			continue
 		}
 		user, at := "", ""
@@ -291,7 +296,7 @@ func (o checkOptions) writeText(w io.Writer, p *Program, r checkReport) {
 		}
 		fmt.Fprintf(w, "%s: %s: %s%s%s [%s]\n", location(r.File, f.Line), f.Severity, user, f.Message, at, f.Kind)
 	}
-	writeGrantFindings(w, r.Grants)
+	writeGrantFindings(w, r.Grants, onlyErrors)
 }
 
 func location(file string, line int) string {
@@ -319,6 +324,9 @@ func verdictOf(p *Program, o checkOptions, r checkReport) error {
 	}
 	for _, f := range r.Grants {
 		count[lint.Severity(f.Severity)]++
+		if lint.Severity(f.Severity) == lint.SeverityError && hint == "" {
+			hint = editAccessFile
+		}
 	}
 	note := ""
 	if fixable > 0 {

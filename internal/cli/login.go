@@ -77,7 +77,7 @@ func (f *fileFlags) registerLogin(cmd *cobra.Command) func(OpenOptions) (Login, 
 func (l dockerLogin) String() string { return l.path }
 
 func (l dockerLogin) Check(context.Context) error {
-	text, err := atomicfile.Read(l.path)
+	text, _, err := atomicfile.ReadToWatch(l.path) // which waits for no pipe
 	if isMissing(err) {
 		if _, err := os.Stat(filepath.Dir(l.path)); isMissing(err) {
 			return Fail("create the directory first", "the directory of %s does not exist", l.path)

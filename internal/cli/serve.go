@@ -149,7 +149,7 @@ func serve(ctx context.Context, p *Program, o serveOptions) error {
 	if err := users.Reload(ctx); err != nil {
 		return fmt.Errorf("cannot read the users: %w", err)
 	}
-	if _, err := o.rights.read(); err != nil && !isMissing(err) {
+	if _, err := o.rights.readIfAny(); err != nil {
 		return fmt.Errorf("cannot read the rights: %w", err)
 	}
 	rights, err := tokens.OpenRights(o.rights.Path, func(err error) {
@@ -170,8 +170,13 @@ func serve(ctx context.Context, p *Program, o serveOptions) error {
 	if err != nil {
 		return fmt.Errorf("cannot open the token key: %w", o.rights.explain(err))
 	}
-	if info, err := os.Stat(keyFile); err == nil && info.Mode().Perm()&0o007 != 0 && os.PathSeparator == '/' {
-		log.Warn("everyone on this machine can read the key, and make any token", "file", keyFile)
+	if info, err := os.Stat(keyFile); err == nil && os.PathSeparator == '/' {
+		if info.Mode().Perm()&0o007 != 0 {
+			log.Warn("everyone on this machine can read the key, and make any token", "file", keyFile)
+		}
+		if owner := ownerOf(keyFile); !isOwn(info) && owner != "root" {
+			log.Warn("the key belongs to another user, who can make any token", "file", keyFile, "owner", owner)
+		}
 	}
 	l, err := net.Listen("tcp", o.listen)
 	if err != nil {

@@ -34,7 +34,7 @@ error. The registry refuses them from the next request on.
 
 Any name is accepted, even one that could not be added.`,
 		Example:           p.examples("remove elton francis", "remove --if-exists francis"),
-		Annotations:       exits("6  one of the users does not exist"),
+		Annotations:       exits("6  one of the users does not exist\n" + refusedFile),
 		Args:              operands("NAME..."),
 		ValidArgsFunction: p.completeUsers,
 	}
@@ -70,14 +70,15 @@ func userRemove(ctx context.Context, p *Program, o removeOptions) error {
 		}
 		return nil
 	})
+	changed := o.users
 	if o.ifExists && isMissing(err) {
 		p.Say("%v", err)
-		return nil
+		changed, err = nil, nil
 	}
 	if !made(err) {
 		return p.cannot("remove", failed, o.text, err)
 	}
-	for _, user := range o.users {
+	for _, user := range changed {
 		if absent[user] {
 			p.Say("%s is not in %s", shown(user), o.text.Name)
 		} else {

@@ -100,7 +100,7 @@ func newCACertificate(key *ecdsa.PrivateKey) ([]byte, error) {
 
 // openPEM reads a file with one block, or creates it with the block that generate returns.
 func openPEM[T any](ctx context.Context, path string, mode fs.FileMode, parse func(der []byte) (T, error), generate func() (*pem.Block, error)) (value T, err error) {
-	text, err := atomicfile.Read(path)
+	text, _, err := atomicfile.ReadToWatch(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		_, err = atomicfile.Update(ctx, path, atomicfile.Options{Create: true, Mode: mode}, func(now string) (io.WriterTo, error) {
 			if text = now; now != "" {
