@@ -66,7 +66,7 @@ func Malformed(hint, format string, args ...any) error {
 // A generated password is printed then, as it may be in force.
 var ErrUnsure = errors.New("which may or may not have succeeded")
 
-// errOutput is in the errors of print: the data could not be written.
+// errOutput is wrapped by the errors of an output: the data could not be written.
 var errOutput = errors.New("cannot write to standard output")
 
 // explain gives an error that has no exit status the one of its kind, and a hint.
@@ -130,8 +130,8 @@ func (p *Program) cannot(action, user string, t Text, err error) error {
 // setPassword is an action, for cannot.
 const setPassword = "set the password of"
 
-// made reports whether an edit was made: also one that may not survive a power
-// cut. The user is told what was done, and then that.
+// made reports whether an edit is in place, even if it may not survive a power cut. The
+// user is told what was done, and then of that risk.
 func made(err error) bool { return err == nil || errors.Is(err, htpasswd.ErrNotDurable) }
 
 // isMissing reports whether nothing is there to be read yet.

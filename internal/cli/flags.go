@@ -101,7 +101,7 @@ func (c costFlag) of(old htpasswd.Hash) int {
 	return max(cost, htpasswd.DefaultCost)
 }
 
-// A formatFlag names one of several formats. Its first value is the default.
+// A formatFlag names one of several formats. Its initial value is the default.
 type formatFlag struct {
 	value   string
 	allowed []string

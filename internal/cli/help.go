@@ -14,6 +14,9 @@ const exitAnnotation = "exit"
 // exits returns the annotation for the exit statuses of a command, a line each.
 func exits(text string) map[string]string { return map[string]string{exitAnnotation: text} }
 
+// refusedFile is the exit status of an edit of a malformed file.
+const refusedFile = "7  the registry does not accept the file"
+
 // helpTemplate is cobra's template with the exit statuses added.
 const helpTemplate = `{{.Long}}
 

@@ -426,6 +426,10 @@ func (p *Program) lostPasswords(what string, users []string, err error) error {
 	if err == nil {
 		return nil
 	}
+	const most = 10
+	if len(users) > most {
+		users = []string{"NAME"}
+	}
 	// Not wrapped, because report would ignore it if the reader of the output is gone.
 	return fail(exitIO, p.userCommand("passwd --generate", users...), "%s set but could not be printed: %v", what, err)
 }

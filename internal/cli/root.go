@@ -139,7 +139,7 @@ var verbs = map[string]string{
 	"login":  "verify",
 	"delete": "remove", "del": "remove", "rm": "remove",
 	"show": "list", "get": "list", "ls": "list",
-	"add": "add", "passwd": "passwd", "verify": "verify", "remove": "remove", "list": "list", "import": "import", "rename": "rename",
+	"add": "add", "passwd": "passwd", "verify": "verify", "remove": "remove", "list": "list", "import": "import", "export": "export", "rename": "rename",
 	"lock": "disable", "suspend": "disable", "unlock": "enable", "disable": "disable", "enable": "enable",
 }
 
@@ -167,7 +167,7 @@ func (p *Program) suggestion(group *cobra.Command, typed string, operands []stri
 		}
 	}
 	if verb, ok := verbs[typed]; ok && (!group.HasParent() || group.CommandPath() == p.UserCommand) {
-		users := map[string]int{"list": 0, "import": 0, "rename": 2, "remove": len(operands), "disable": len(operands), "enable": len(operands)}
+		users := map[string]int{"list": 0, "import": 0, "rename": 2, "remove": len(operands), "export": len(operands), "disable": len(operands), "enable": len(operands)}
 		most, ok := users[verb]
 		if !ok {
 			most = 1

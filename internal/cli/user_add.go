@@ -52,7 +52,7 @@ of --cost doubles the time of every request to the registry.
 		Annotations: exits(`0  done, or nothing to do
 5  the password is refused
 6  the user exists and --update is not given, or the name is refused
-7  the registry does not accept the file`),
+` + refusedFile),
 		Args:              operands("NAME"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
@@ -173,7 +173,7 @@ func userAdd(ctx context.Context, p *Program, o addOptions) error {
 	return cmp.Or(saveErr, reveal(p, o, n.credential), err)
 }
 
-// A newHash is what a user is given.
+// A newHash is the hash that a user gets, and the credential that it comes from.
 type newHash struct {
 	hash       htpasswd.Hash
 	credential credential
@@ -229,7 +229,7 @@ func userExists(p *Program, o addOptions) error {
 	return fail(exitName, hint, "cannot add %s: already in %s", shown(o.user), o.text.Name)
 }
 
-// warningsOfOthers are what a person who adds a user should know of the others.
+// warningsOfOthers returns the warnings about other users that matter when one is added.
 func warningsOfOthers(p *Program, before *htpasswd.File, user string) (warnings []string) {
 	if other, found := twin(before, user); found {
 		warnings = append(warnings, fmt.Sprintf("%s differs from %s only in case or Unicode normalisation", shown(user), shown(other)))

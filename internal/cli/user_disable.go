@@ -29,7 +29,7 @@ The password stays in the file, with a "!" before its hash, which no server
 accepts. Grants stay too. Setting a password, renaming and importing keep the
 "!": only enable removes it.`,
 		Example:     p.examples("disable elton", "disable elton francis"),
-		Annotations: exits("6  one of the users does not exist"),
+		Annotations: exits("6  one of the users does not exist\n" + refusedFile),
 	}
 	o.register(cmd, p, userDisable)
 	return cmd
@@ -41,9 +41,9 @@ func newUserEnable(p *Program) *cobra.Command {
 		Use:   "enable NAME...",
 		Short: "Let disabled users log in again",
 		Long: `Let disabled users log in again, with the passwords that they had before, or do
-nothing at all if one of them does not exist or has no password.`,
+nothing at all if one of them does not exist or has no hash of a known scheme.`,
 		Example:     p.examples("enable elton", "enable elton francis"),
-		Annotations: exits("6  one of the users does not exist\n7  one of the users has no password"),
+		Annotations: exits("6  one of the users does not exist\n" + refusedFile + ", or one of the\n   users has no hash of a known scheme"),
 	}
 	o.register(cmd, p, userEnable)
 	return cmd
@@ -83,11 +83,16 @@ func userEnable(ctx context.Context, p *Program, o disableOptions) error {
 // editEach makes the edit for each of the users, or for none, and reports it.
 func editEach(ctx context.Context, p *Program, o disableOptions, action string, edit func(f *htpasswd.File, user string) error) error {
 	failed := o.users[0]
+	var unchanged map[string]bool
 	_, err := o.text.Update(ctx, func(f *htpasswd.File) error {
+		unchanged = make(map[string]bool)
 		for _, failed = range o.users {
+			before, _ := f.Lookup(failed)
 			if err := edit(f, failed); err != nil {
 				return err
 			}
+			after, _ := f.Lookup(failed)
+			unchanged[failed] = isDisabled(before) == isDisabled(after)
 		}
 		return nil
 	})
@@ -95,7 +100,11 @@ func editEach(ctx context.Context, p *Program, o disableOptions, action string, 
 		return p.cannot(action, failed, o.text, err)
 	}
 	for _, user := range o.users {
-		p.done(o.text, "%sd %s in %s", action, shown(user), o.text.Name)
+		if unchanged[user] {
+			p.Say("%s was already %sd in %s", shown(user), action, o.text.Name)
+		} else {
+			p.done(o.text, "%sd %s in %s", action, shown(user), o.text.Name)
+		}
 	}
 	return err
 }

@@ -6,8 +6,10 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -54,6 +56,8 @@ Disabled users stay disabled. Hashes that are not bcrypt are refused.`,
 		switch {
 		case o.format.value == "":
 			return Misuse("the formats are "+strings.Join(o.format.allowed, ", "), "--as is missing")
+		case !exportName().MatchString(o.name):
+			return Misuse("", "--name must be lower-case letters, digits and hyphens, such as registry-htpasswd")
 		case isTerminal(p.Stdout) && !o.force:
 			return Misuse("redirect the output to a file, or use --force", "the hashes of users are not printed on a terminal")
 		}
@@ -64,6 +68,12 @@ Disabled users stay disabled. Hashes that are not bcrypt are refused.`,
 	}
 	return cmd
 }
+
+// exportName matches the names that Kubernetes accepts for a Secret and Traefik for a
+// middleware.
+var exportName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,251}[a-z0-9])?$`)
+})
 
 func userExport(ctx context.Context, p *Program, o exportOptions) error {
 	f, err := o.text.Read(ctx)

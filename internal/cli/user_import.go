@@ -124,7 +124,7 @@ func (o importOptions) check() error {
 		return manifestAndPassword()
 	case o.list == "-" && o.text.ToStdout:
 		return Misuse("name the list, or the file with -f", "standard input cannot be both the file and the list")
-	case o.exitCode && !isPlan:
+	case o.exitCode && o.dryRun.value == DryRunNone:
 		return Misuse("", "--exit-code needs --dry-run")
 	case o.allowEmpty && !o.prune:
 		return Misuse("", "--allow-empty needs --prune")

@@ -138,7 +138,7 @@ func (s *sizeFlag) Set(text string) error {
 			break
 		}
 	}
-	n, err := strconv.ParseUint(number, 10, 63-shift)
+	n, err := strconv.ParseUint(number, 10, 62-shift) // one byte more is read
 	if err != nil {
 		return FlagProblem("must be a size in bytes, or a size such as 512MiB")
 	}

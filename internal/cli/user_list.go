@@ -16,6 +16,7 @@ import (
 	"github.com/registryctl/registryctl/htpasswd"
 	"github.com/registryctl/registryctl/htpasswd/lint"
 	"github.com/registryctl/registryctl/internal/crypt"
+	"github.com/registryctl/registryctl/internal/userlist"
 )
 
 // listOptions are the flags of "user list".
@@ -205,9 +206,10 @@ func rowsText(format string, list []row, show func(string) string) []byte {
 	return tableText(table)
 }
 
-// csvCell keeps a spreadsheet from taking a name for a formula.
+// csvCell keeps a spreadsheet from taking a name for a formula. An import removes the
+// quote again.
 func csvCell(name string) string {
-	if name != "" && strings.ContainsRune("=+-@\t\r", rune(name[0])) {
+	if userlist.IsFormula(name) {
 		return "'" + name
 	}
 	return name

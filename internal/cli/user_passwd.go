@@ -37,7 +37,8 @@ With --generate, several users can get new passwords in one write, and with
 -o json.`,
 		Example: p.examples("passwd elton", "passwd elton --generate", "passwd elton --password-file elton.txt", "passwd --all --generate"),
 		Annotations: exits(`5  the password is refused
-6  no such user`),
+6  no such user
+` + refusedFile),
 		Args: func(cmd *cobra.Command, args []string) error {
 			if all, _ := cmd.Flags().GetBool("all"); all && len(args) == 0 {
 				return nil
@@ -152,10 +153,12 @@ func hashPasswordsOf(ctx context.Context, p *Program, o passwdOptions, entries [
 		changes[i].Hash, err = htpasswd.HashPassword(credentials[i].password, o.password.cost.of(hashOf(entries[i])))
 		return err
 	})
-	if err == nil && len(changes) > 0 {
-		cost, _ := changes[0].Hash.Cost()
-		p.warnOfCost(cost)
+	highest := 0
+	for _, c := range changes {
+		cost, _ := c.Hash.Cost()
+		highest = max(highest, cost)
 	}
+	p.warnOfCost(highest)
 	return changes, err
 }
 

@@ -27,7 +27,7 @@ func newUserRename(p *Program) *cobra.Command {
 		Use:               "rename OLD NEW",
 		Short:             "Give a user another name",
 		Long:              "Give a user another name. The password and the place of the line do not change.",
-		Annotations:       exits("6  OLD does not exist, NEW exists, or NEW is refused"),
+		Annotations:       exits("6  OLD does not exist, NEW exists, or NEW is refused\n" + refusedFile),
 		Example:           p.examples("rename elton elton.stoneman"),
 		Args:              operands("OLD", "NEW"),
 		ValidArgsFunction: p.completeUser,

@@ -272,7 +272,7 @@ func (v userVerify) noAnswer(q *registryQuestion, r registry.Result) error {
 		case r.Location == "":
 			return Fail("name the registry itself", "%s redirects, and no password is sent there", from)
 		}
-		return Fail(q.again(v, "registry", r.Location), "%s redirects to %s, and no password is sent there", from, r.Location)
+		return Fail("if you trust that address: "+q.again(v, "registry", r.Location), "%s redirects to %s, and no password is sent there", from, r.Location)
 	case registry.Untrusted:
 		return Fail(q.again(v, "ca-file", "ca.crt")+" # docker looks for it in "+registry.DockerDirectory(q.client.Address), "the certificate of %s is not trusted: %w", from, r.Err)
 	case registry.WrongName:
@@ -290,7 +290,7 @@ func (v userVerify) noAnswer(q *registryQuestion, r registry.Result) error {
 		}
 		return Fail(q.again(v, "plain-http", "true")+" # anyone on the network path can read the password", "no password is sent to %s: it is not this machine, and others can listen", from)
 	case registry.NoSuchHost:
-		return Fail("check the spelling; the name of a container is known only to other containers", "cannot find the host of %s: %w", from, r.Err)
+		return Fail("check the spelling; the name of a container is known only to other containers", "cannot find the host of %s: %w", strings.TrimSuffix(from, ","), r.Err)
 	case registry.ConnectionRefused:
 		return Fail("docker ps # lists the running containers and their ports", "nothing is listening at %s", from)
 	case registry.Unreachable:

@@ -111,9 +111,24 @@ func (p *parser) csv(text string) {
 			if password >= 0 && passwordCell == nil && hashCell == nil && !p.options.Generate {
 				passwordCell = new(string) // an empty password, as in a list of lines
 			}
-			p.add(line, row[name], passwordCell, hashCell)
+			p.add(line, unquoted(row[name]), passwordCell, hashCell)
 		}
 	}
+}
+
+// IsFormula reports whether a spreadsheet takes the text of a cell for a formula, or would
+// without the single quotes before it. Such a text is written with one more quote.
+func IsFormula(text string) bool {
+	text = strings.TrimLeft(text, "'")
+	return text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0]))
+}
+
+// unquoted removes the quote that IsFormula asks for.
+func unquoted(name string) string {
+	if rest, ok := strings.CutPrefix(name, "'"); ok && IsFormula(rest) {
+		return rest
+	}
+	return name
 }
 
 // cell returns a cell of the row, nil if it is empty or missing.

@@ -94,7 +94,7 @@ func isMap(fields []field) bool {
 			return false
 		}
 	}
-	return len(fields) > 0
+	return true
 }
 
 // namesAndPasswords reads an object such as {"elton": "d0cker"}.
@@ -133,6 +133,9 @@ func (p *parser) object(line int, fields []field) {
 			return
 		}
 		*target = f.value
+	}
+	if hash != nil && *hash == "" { // as an empty cell of CSV
+		hash = nil
 	}
 	if name == nil {
 		p.invalid(line, "", `no "name"`)
