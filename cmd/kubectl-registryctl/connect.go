@@ -77,8 +77,13 @@ func (w *serverWarnings) HandleWarningHeader(code int, _, message string) {
 // login page of a proxy. Server errors pass, as they may come from a load balancer.
 type apiOnly struct{ http.RoundTripper }
 
-// RoundTrip is for package http.
+// RoundTrip is for package http. It closes the connection of a write, because net/http
+// would print what follows the answer on it, which may repeat the Secret.
 func (t apiOnly) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method != http.MethodGet {
+		r = r.Clone(r.Context())
+		r.Close = true
+	}
 	resp, err := t.RoundTripper.RoundTrip(r)
 	if err != nil || resp.StatusCode >= http.StatusInternalServerError {
 		return resp, err

@@ -66,8 +66,8 @@ func isUnknownHost(err error) bool {
 
 func isNotAPIServer(err error) bool { return errors.As(err, new(notAPIServer)) }
 
-// passes reports whether what failed may be done if it is tried again, and notes
-// what that says of the server.
+// passes reports whether a retry may succeed, and records what the error says about
+// the server.
 func (s *secret) passes(ctx context.Context, err error) bool {
 	if !errors.As(err, new(requestError)) || errors.Is(err, errAbandoned) || isUntrusted(err) || isUnknownHost(err) || isNotAPIServer(err) || loginError.MatchString(err.Error()) {
 		return false
@@ -88,13 +88,13 @@ func (s *secret) passes(ctx context.Context, err error) bool {
 	return false
 }
 
-// waitsFor is what an edit that failed so waits for.
+// waitsFor returns what an edit that failed with this error waits for.
 func waitsFor(err error) string {
 	switch codeOf(err) {
 	case 0:
 		return "the cluster, which does not answer"
 	case http.StatusConflict, http.StatusNotFound:
-		return "others, who edit it as well"
+		return "other edits of it"
 	}
 	return "the cluster, which is busy or starting"
 }
@@ -167,7 +167,7 @@ func (s *secret) explainNoAnswer(err error) error {
 
 var (
 	// loginError is the error of a program that the kubeconfig names to log in with.
-	// What it goes on with is advice over many lines.
+	// The text after it is many lines of advice.
 	loginError     = regexp.MustCompile(`getting credentials: ([^\n]*)`)
 	missingProgram = regexp.MustCompile(`^exec: .*(not found|no such file)`)
 	notAllowed     = regexp.MustCompile(`cannot (get|update|create) resource "secrets"`)

@@ -3,12 +3,14 @@ package main
 import (
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -91,4 +93,47 @@ func TestWebhookRepeatsNoSecret(t *testing.T) {
 	const want = `the cluster refused the request: admission webhook "policy" denied the request: no user [hidden] in [hidden] and so on`
 	require.ErrorContains(t, err, want)
 	assert.Less(t, len(err.Error()), 400)
+}
+
+// Nothing is printed of what a server sends after its answer to a write, which may
+// repeat the Secret.
+func TestNothingAfterTheAnswer(t *testing.T) {
+	var printed strings.Builder
+	defer func(w io.Writer) { log.SetOutput(w) }(log.Writer())
+	log.SetOutput(&printed)
+	closed := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			w.Header().Set("Content-Type", jsonType)
+			_, _ = w.Write([]byte(`{"apiVersion":"v1","kind":"Secret","metadata":{"name":"name","namespace":"ns","resourceVersion":"1"},"data":{"htpasswd":""}}`))
+			return
+		}
+		defer close(closed)
+		body, _ := io.ReadAll(r.Body)
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if !assert.NoError(t, err) {
+			return
+		}
+		defer conn.Close()
+		_, _ = fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+		_, _ = fmt.Fprintf(conn, "HTTP/1.1 400 %s\r\n\r\n", body)
+		_, _ = io.Copy(io.Discard, conn) // until the client closes it
+	}))
+	defer server.Close()
+	config := &rest.Config{Host: server.URL}
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return apiOnly{next} })
+	s := newSecret(t, server.URL)
+	var err error
+	s.client, err = newClient(config)
+	require.NoError(t, err)
+	hash, err := htpasswd.HashPassword([]byte("d0cker"), htpasswd.MinCost)
+	require.NoError(t, err)
+	_, err = s.Update(t.Context(), func(f *htpasswd.File) error { return f.Set("elton", hash) })
+	require.NoError(t, err)
+	select {
+	case <-closed:
+	case <-time.After(10 * time.Second):
+		t.Error("the connection of a write stays open")
+	}
+	assert.Empty(t, printed.String())
 }

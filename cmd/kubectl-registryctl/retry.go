@@ -56,12 +56,13 @@ func (s *secret) retry(ctx context.Context, work func(context.Context) error) er
 		}
 		last = err
 		notice.because(waitsFor(err))
-		// Anything up to it, as the others wait as well; who has waited long, less.
+		// A random pause, so that concurrent edits spread out. It is shorter when little time
+		// is left.
 		pause := rand.N(max(firstWait, min(wait, time.Until(end)/10)))
 		if seconds, ok := apierrors.SuggestsClientDelay(err); ok {
 			pause = max(pause, time.Duration(seconds)*time.Second)
 		}
-		// A write that is cut off would be one whose fate is unknown.
+		// If the deadline cut off a write, its result would be unknown.
 		if needed := max(shortestTry, 2*time.Since(begun)); time.Until(end) < pause+needed {
 			return s.explain(ctx, err)
 		}
@@ -73,13 +74,13 @@ func (s *secret) retry(ctx context.Context, work func(context.Context) error) er
 	}
 }
 
-// errAbandoned is in the error of a write whose answer a person has stopped to
-// wait for.
+// errAbandoned is in the error of a write whose answer a person has stopped
+// waiting for.
 var errAbandoned = errors.New("interrupted")
 
 // await makes a write, and waits for its answer also when ctx is canceled, so that
-// what is said of it is true. Who interrupts it is told so, and can interrupt that.
-// The deadline of ctx ends it.
+// what is said of it is true. A user who interrupts it is told so, and can
+// interrupt again to stop waiting. The deadline of ctx ends it.
 func (s *secret) await(ctx context.Context, write func(context.Context) (*unstructured.Unstructured, error)) (*unstructured.Unstructured, error) {
 	interrupts := make(chan os.Signal, 2)
 	signal.Notify(interrupts, os.Interrupt, syscall.SIGTERM)
