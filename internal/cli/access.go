@@ -61,7 +61,7 @@ type rightsFile struct {
 
 // openRights returns the access file that the flag names, or else the one beside the
 // users' file.
-func openRights(p *Program, flag pathFlag, users Text) (rightsFile, error) {
+func openRights(flag pathFlag, users Text) (rightsFile, error) {
 	r := rightsFile{users: users, fileStore: users.file}
 	r.origin, r.isDefault = "named by --access", false
 	r.Path = string(flag)
@@ -85,7 +85,7 @@ func openUsersAndRights(p *Program, flag pathFlag) (rightsFile, error) {
 	if err != nil {
 		return rightsFile{}, err
 	}
-	return openRights(p, flag, users)
+	return openRights(flag, users)
 }
 
 // command is Program.command with --access if it was given.

@@ -34,7 +34,7 @@ func (g grantsFlags) open(p *Program, users Text) (*rightsFile, error) {
 	if !p.AccessFile || users.File == "" && g.access == "" && !g.along {
 		return nil, nil
 	}
-	r, err := openRights(p, g.access, users)
+	r, err := openRights(g.access, users)
 	if err != nil {
 		return nil, err
 	}

@@ -91,7 +91,7 @@ the last good text and logs an error.`,
 		if o.users.File == "" {
 			return Misuse("", "serve needs a file, not standard input")
 		}
-		if o.rights, err = openRights(p, o.access, o.users); err != nil {
+		if o.rights, err = openRights(o.access, o.users); err != nil {
 			return err
 		}
 		if err := o.check(); err != nil {
