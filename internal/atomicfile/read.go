@@ -67,9 +67,11 @@ func readToWatch(path string) (*snapshot, error) {
 	if err != nil || s.whole {
 		return s, err
 	}
-	// A file that was replaced changes as well. It is still open, so that the new one
-	// cannot have got its inode.
-	if now, err := os.Stat(path); err == nil && os.SameFile(s.info, now) {
+	// A file that is replaced changes as well, a moment before its path leads to the new
+	// one: but not its size and time. It is still open, so that the new one cannot have got
+	// its inode.
+	now, err := os.Stat(path)
+	if err == nil && os.SameFile(s.info, now) && (now.Size() != s.info.Size() || !now.ModTime().Equal(s.info.ModTime())) {
 		return nil, &fs.PathError{Op: "read", Path: path, Err: ErrConflict}
 	}
 	return s, nil
