@@ -38,7 +38,8 @@ for everyone who has logged in, or * for everyone. An action is pull, push
 between two slashes, and ** for any number of path components: labs/** is every
 repository below labs, but not labs itself.
 
-Without the file, everyone who has logged in may do everything.`,
+Without the file, everyone who has logged in may do everything. A file that
+--access names must exist; grant creates it.`,
 		Example: `  registryctl access grant francis pull "labs/**"
   registryctl access test francis push labs/app`,
 	}

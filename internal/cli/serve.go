@@ -61,8 +61,8 @@ can share the key.
 
 Edits of the users' file and the access file take effect within a second. A
 token that was issued before stays valid until it expires. The server does not
-start with a malformed file. If a file becomes malformed later, the server keeps
-the last good text and logs an error.`,
+start with a malformed file, or without one that --access names. If a file
+becomes malformed later, the server keeps the last good text and logs an error.`,
 		Example: `  registryctl serve
   registryctl serve --listen :5001 --tls-cert server.crt --tls-key server.key
   registryctl serve -o compose`,

@@ -68,8 +68,8 @@ func currentUser() string {
 }
 
 // quote quotes a word for a shell if necessary. Single quotes mean the same to PowerShell.
-// A word with characters that a message cannot show is written in octal, for bash, zsh and
-// POSIX shells of 2024.
+// Characters that a message cannot show are written in octal, for bash, zsh and POSIX
+// shells of 2024.
 func quote(word string) string {
 	if isPlain(word, "._/:@%+=,-") {
 		return word
@@ -77,11 +77,15 @@ func quote(word string) string {
 	if oneLine(word) == word {
 		return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 	}
-	var octal strings.Builder
+	var escaped strings.Builder
 	for _, b := range []byte(word) {
-		fmt.Fprintf(&octal, `\%03o`, b)
+		if b < ' ' || b > '~' || b == '\'' || b == '\\' {
+			fmt.Fprintf(&escaped, `\%03o`, b)
+		} else {
+			escaped.WriteByte(b)
+		}
 	}
-	return "$'" + octal.String() + "'"
+	return "$'" + escaped.String() + "'"
 }
 
 // systemPath returns a path in the form of the system.

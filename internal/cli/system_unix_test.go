@@ -31,7 +31,7 @@ func TestNoCoreDumps(t *testing.T) {
 
 // A name that a message cannot show is quoted so that a shell still gets that name.
 func TestQuoteForShell(t *testing.T) {
-	for _, word := range []string{"elton", "el ton", "O'Hara", "$PW", "Jean\u00a0Paul", "n\vx", "a\xff", "ünï"} {
+	for _, word := range []string{"elton", "el ton", "O'Hara", "$PW", "Jean\u00a0Paul", "n\vx", "n\v1'\\$(x)", "a\xff", "ünï"} {
 		quoted := quote(word)
 		assert.Equal(t, quoted, oneLine(quoted), "a message repeats it as it is")
 		out, err := exec.Command("bash", "-c", "printf %s "+quoted).Output()

@@ -50,6 +50,8 @@ the extension of FILE, or else from the beginning of the list:
   lines  name:password, or an htpasswd file
   csv    with a header, separated by comma, semicolon or tab. The columns are
          name (or user, username, login), password and hash; others are ignored.
+         A ' before a name that a spreadsheet would take for a formula is
+         removed.
   json   an array of objects with these keys, or a sequence of such objects,
          or one object of names and passwords: {"elton": "d0cker"}
 
