@@ -188,13 +188,15 @@ func check(ctx context.Context, p *Program, o checkOptions) error {
 
 // countDisabled returns how many users are disabled by their last line.
 func countDisabled(f *htpasswd.File) int {
-	n := 0
-	for _, e := range lastEntries(f, nil) {
+	disabled := make(map[string]bool) // and no map of all users: few are
+	for e := range f.All() {
 		if isDisabled(e) {
-			n++
+			disabled[e.User] = true
+		} else {
+			delete(disabled, e.User)
 		}
 	}
-	return n
+	return len(disabled)
 }
 
 // An unfixable is the reason why --fix leaves a file as it is. What is wrong with
