@@ -236,11 +236,27 @@ func (u *update) createLock(ctx context.Context, name string) (*os.File, error) 
 		return nil, &namedError{"create a file in", u.dir.Name(), err}
 	}
 	hide(f)
-	if data, err := u.openData(ctx, os.O_RDONLY); err == nil {
-		defer data.Close()
-		_ = copyAccessList(f, data) // else those on it are kept out, and are told so
+	if err := u.shareWithList(ctx, f); err != nil {
+		_ = remove(u.dir, name)
+		_ = f.Close()
+		return nil, err
 	}
 	return f, nil
+}
+
+// shareWithList gives a new lock the access list of the data file, if there is one.
+func (u *update) shareWithList(ctx context.Context, f *os.File) error {
+	data, err := u.openData(ctx, os.O_RDONLY)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case errors.Is(err, errChanged):
+		return errLost
+	case err != nil:
+		return err
+	}
+	defer data.Close()
+	return copyAccessList(f, data)
 }
 
 // lockMode lets those use the lock who may write the data file.
