@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -52,7 +53,7 @@ func readList(ctx context.Context, p *Program, o importOptions) ([]userlist.User
 
 // readText reads the list up to its maximum size.
 func readText(stdin io.Reader, o importOptions) (string, error) {
-	in := stdin
+	in, size := stdin, int64(0)
 	if o.list != "-" {
 		f, err := openFile(o.list)
 		if err != nil {
@@ -61,15 +62,22 @@ func readText(stdin io.Reader, o importOptions) (string, error) {
 		defer f.Close()
 		in = f
 	}
+	if f, ok := in.(*os.File); ok {
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			size = info.Size()
+		}
+	}
 	limit := int64(o.maxSize)
-	text, err := io.ReadAll(io.LimitReader(in, limit+1))
+	var text strings.Builder
+	text.Grow(int(min(size, limit)) + 1)
+	n, err := io.Copy(&text, io.LimitReader(in, limit+1))
 	switch {
 	case err != nil:
 		return "", cannotRead(o.list, err)
-	case int64(len(text)) > limit:
+	case n > limit:
 		return "", Misuse("use --max-size to raise the limit", "the list is larger than %v", &o.maxSize)
 	}
-	return string(text), nil
+	return text.String(), nil
 }
 
 // cannotRead returns the error for a list that cannot be read. It repeats the name only
