@@ -28,3 +28,12 @@ func TestServerWarnings(t *testing.T) {
 	}
 	assert.Equal(t, "kubectl registryctl: warning: quota is nearly used up\n", s.program.Stderr.(*said).String())
 }
+
+// A second connection asks for the same user as the first.
+func TestImpersonationOfEachConnection(t *testing.T) {
+	f := flags{asExtra: []string{"scopes=view", "scopes=edit"}}
+	for range 2 {
+		f.loader()
+		assert.Equal(t, map[string][]string{"scopes": {"view", "edit"}}, f.overrides.AuthInfo.ImpersonateUserExtra)
+	}
+}

@@ -220,6 +220,15 @@ func TestAccessListOfLock(t *testing.T) {
 	assert.Contains(t, o.stderr, "permission denied: "+lockOf(file)+" belongs to root")
 }
 
+// Nobody is told to become who they are.
+func TestOwnDirectory(t *testing.T) {
+	program := ordinary(t)
+	dir := openFolder(t, 0o500)
+	require.NoError(t, os.Chown(dir, 65534, 65534))
+	o := run(t, append(program, "user", "add", "elton", "--hash", hash, "-f", filepath.Join(dir, "htpasswd"))...)
+	assert.Equal(t, outcome{1, "", "registryctl: cannot add \"elton\": permission denied: " + dir + "\n  hint: chmod 0700 " + dir + "\n"}, o)
+}
+
 // The access list of a file stays, and so does its label; one that its folder has
 // for new files is not added.
 func TestAccessList(t *testing.T) {

@@ -50,3 +50,18 @@ func TestLockTimeout(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "# changed\n", string(text))
 }
+
+// The time to wait for the lock of the access file is that of --lock-timeout, also if it
+// is none.
+func TestLockTimeoutOfAccessFile(t *testing.T) {
+	for _, file := range []string{"htpasswd", "-"} {
+		p := newRegistryctl()
+		f := fileFlags{program: p, path: pathFlag(file)}
+		users, err := f.open(OpenOptions{})
+		require.NoError(t, err)
+		r, err := openRights("rights", users)
+		require.NoError(t, err)
+		assert.Zero(t, r.timeout)
+		assert.Equal(t, p, r.program)
+	}
+}
