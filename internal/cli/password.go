@@ -19,6 +19,7 @@ import (
 	"github.com/registryctl/registryctl/htpasswd"
 	"github.com/registryctl/registryctl/internal/charset"
 	"github.com/registryctl/registryctl/internal/term"
+	"github.com/registryctl/registryctl/internal/userlist"
 )
 
 // A passwordSource says where a password comes from: a prompt on the terminal,
@@ -408,7 +409,7 @@ func passwordCSV(list []generatedPassword) []byte {
 	table := csv.NewWriter(&text)
 	_ = table.Write([]string{"name", "password"}) // to a buffer: no error
 	for _, g := range list {
-		_ = table.Write([]string{csvCell(g.User), g.Password})
+		_ = table.Write([]string{userlist.QuoteCell(g.User), g.Password})
 	}
 	table.Flush()
 	return text.Bytes()

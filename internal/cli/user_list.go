@@ -194,7 +194,7 @@ func rowsText(format string, list []row, show func(string) string) []byte {
 		table := csv.NewWriter(&text)
 		_ = table.Write(rowHeader) // to a buffer: no error
 		for _, r := range list {
-			_ = table.Write(r.fields(func(name string) string { return csvCell(show(name)) }))
+			_ = table.Write(r.fields(func(name string) string { return userlist.QuoteCell(show(name)) }))
 		}
 		table.Flush()
 		return text.Bytes()
@@ -204,13 +204,4 @@ func rowsText(format string, list []row, show func(string) string) []byte {
 		table = append(table, r.fields(printable))
 	}
 	return tableText(table)
-}
-
-// csvCell keeps a spreadsheet from taking a name for a formula. An import removes the
-// quote again.
-func csvCell(name string) string {
-	if userlist.IsFormula(name) {
-		return "'" + name
-	}
-	return name
 }

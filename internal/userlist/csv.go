@@ -111,24 +111,33 @@ func (p *parser) csv(text string) {
 			if password >= 0 && passwordCell == nil && hashCell == nil && !p.options.Generate {
 				passwordCell = new(string) // an empty password, as in a list of lines
 			}
-			p.add(line, unquoted(row[name]), passwordCell, hashCell)
+			p.add(line, unquoteCell(row[name]), passwordCell, hashCell)
 		}
 	}
 }
 
-// IsFormula reports whether a spreadsheet takes the text of a cell for a formula, or would
-// without the single quotes before it. Such a text is written with one more quote.
-func IsFormula(text string) bool {
-	text = strings.TrimLeft(text, "'")
-	return text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0]))
-}
-
-// unquoted removes the quote that IsFormula asks for.
-func unquoted(name string) string {
-	if rest, ok := strings.CutPrefix(name, "'"); ok && IsFormula(rest) {
-		return rest
+// QuoteCell returns a name as a cell of CSV has it: with a single quote before it if a
+// spreadsheet would take it for a formula. Parse removes the quote.
+func QuoteCell(name string) string {
+	if isFormula(name) {
+		return "'" + name
 	}
 	return name
+}
+
+// unquoteCell undoes QuoteCell.
+func unquoteCell(cell string) string {
+	if name, ok := strings.CutPrefix(cell, "'"); ok && isFormula(name) {
+		return name
+	}
+	return cell
+}
+
+// isFormula reports whether a spreadsheet takes the text for a formula, or would without
+// the single quotes before it.
+func isFormula(text string) bool {
+	text = strings.TrimLeft(text, "'")
+	return text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0]))
 }
 
 // cell returns a cell of the row, nil if it is empty or missing.
