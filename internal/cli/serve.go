@@ -174,8 +174,8 @@ func serve(ctx context.Context, p *Program, o serveOptions) error {
 		if info.Mode().Perm()&0o007 != 0 {
 			log.Warn("everyone on this machine can read the key, and make any token", "file", keyFile)
 		}
-		if owner := ownerOf(keyFile); !isOwn(info) && owner != "root" {
-			log.Warn("the key belongs to another user, who can make any token", "file", keyFile, "owner", owner)
+		if !isOwn(info) && !isOfRoot(info) {
+			log.Warn("the key belongs to another user, who can make any token", "file", keyFile, "owner", ownerOf(keyFile))
 		}
 	}
 	l, err := net.Listen("tcp", o.listen)

@@ -34,7 +34,7 @@ func isBrokenPipe(err error) bool { return errors.Is(err, syscall.EPIPE) }
 func ignoreBrokenPipe() { signal.Ignore(syscall.SIGPIPE) }
 
 func checkMode(info fs.FileInfo, server lint.Server) []lint.Finding {
-	return lint.CheckMode(info.Mode(), info.Sys().(*syscall.Stat_t).Uid == 0, server)
+	return lint.CheckMode(info.Mode(), isOfRoot(info), server)
 }
 
 // cannotUse reports whether the user may not search a directory or, for an edit, not
@@ -98,6 +98,8 @@ func isReadOnly(fs.FileInfo) bool { return false }
 func keepWindow() {}
 
 func isOwn(info fs.FileInfo) bool { return int(info.Sys().(*syscall.Stat_t).Uid) == os.Geteuid() }
+
+func isOfRoot(info fs.FileInfo) bool { return info.Sys().(*syscall.Stat_t).Uid == 0 }
 
 // disableCoreDumps prevents a crash from writing passwords in memory to a file.
 func disableCoreDumps() {

@@ -37,6 +37,8 @@ func ownerOf(string) string  { return "" }
 func currentUser() string    { return "" }
 func isOwn(fs.FileInfo) bool { return true }
 
+func isOfRoot(fs.FileInfo) bool { return false }
+
 func disableCoreDumps() {}
 
 // isReadOnly reports whether a file is marked as read-only, which no edit changes.
