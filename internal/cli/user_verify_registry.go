@@ -249,6 +249,7 @@ func server(r registry.Result) string {
 // noAnswer returns the error for a registry that neither accepts nor refuses the user.
 func (v userVerify) noAnswer(q *registryQuestion, r registry.Result) error {
 	from := server(r)
+	at := strings.TrimSuffix(from, ",") // where no verb follows
 	_, host, _ := strings.Cut(r.URL, "://")
 	const realm = "set REGISTRY_AUTH_TOKEN_REALM of the registry to "
 	switch r.Outcome {
@@ -288,13 +289,13 @@ func (v userVerify) noAnswer(q *registryQuestion, r registry.Result) error {
 		if r.OfTokenServer() && strings.HasPrefix(r.URL, "https:") {
 			return Fail(realm+"an https URL", "no password is sent to %s which has no TLS", from)
 		}
-		return Fail(q.again(v, "plain-http", "true")+" # anyone on the network path can read the password", "no password is sent to %s: it is not this machine, and others can listen", from)
+		return Fail(q.again(v, "plain-http", "true")+" # anyone on the network path can read the password", "no password is sent to %s: it is not this machine, and others can listen", at)
 	case registry.NoSuchHost:
-		return Fail("check the spelling; the name of a container is known only to other containers", "cannot find the host of %s: %w", strings.TrimSuffix(from, ","), r.Err)
+		return Fail("check the spelling; the name of a container is known only to other containers", "cannot find the host of %s: %w", at, r.Err)
 	case registry.ConnectionRefused:
-		return Fail("docker ps # lists the running containers and their ports", "nothing is listening at %s", from)
+		return Fail("docker ps # lists the running containers and their ports", "nothing is listening at %s", at)
 	case registry.Unreachable:
-		return Fail("check the network, firewalls and $HTTPS_PROXY", "cannot reach %s: %w", from, r.Err)
+		return Fail("check the network, firewalls and $HTTPS_PROXY", "cannot reach %s: %w", at, r.Err)
 	case registry.TimedOut:
 		return Fail(q.again(v, "timeout", (4*q.client.Timeout).String()), "%s did not answer within %s", from, q.client.Timeout)
 	}
