@@ -38,6 +38,9 @@ func (g grantsFlags) open(p *Program, users Text) (*rightsFile, error) {
 	if err != nil {
 		return nil, err
 	}
+	if g.access == "" && !g.along {
+		return &r, nil
+	}
 	switch _, err := r.readIfAny(); {
 	case isMissing(err):
 		return nil, err
